@@ -1,1 +1,7 @@
 //! pyproc-ipc.
+
+pub mod clock;
+pub mod control;
+pub mod doorbell;
+pub mod message;
+pub mod shm;
