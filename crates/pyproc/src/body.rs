@@ -1,0 +1,261 @@
+//! What calls carry: [`Body`] to a function, [`Reply`] from it.
+
+use bytes::Bytes;
+use pyproc_ipc::record::ContentType;
+use serde::Serialize;
+use serde::de::value::{BytesDeserializer, SeqDeserializer, UnitDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
+
+use crate::error::CallError;
+
+/// The arguments of a call, as bytes and what they are.
+///
+/// A body that is given as bytes goes to Python untouched; nothing checks it before Python decodes
+/// it. Memory for a large body that is to be written in place comes from
+/// [`Pool::allocate`](crate::Pool::allocate).
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    content_type: ContentType,
+    bytes: Bytes,
+}
+
+impl Body {
+    /// No body at all: the function's defaults apply.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A body in MessagePack.
+    #[must_use]
+    pub fn msgpack(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: ContentType::MsgPack,
+            bytes: bytes.into(),
+        }
+    }
+
+    /// A body in JSON: UTF-8 text.
+    #[must_use]
+    pub fn json(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: ContentType::Json,
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Bytes as they are: the function's one argument.
+    #[must_use]
+    pub fn raw(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: ContentType::Raw,
+            bytes: bytes.into(),
+        }
+    }
+
+    /// How the bytes are to be read.
+    #[must_use]
+    pub fn content_type(&self) -> ContentType {
+        self.content_type
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// Encodes the arguments of a typed call at the end of `buffer`: MessagePack, structs as maps by
+/// name.
+pub(crate) fn encode_arguments<A: Serialize + ?Sized>(
+    arguments: &A,
+    buffer: &mut Vec<u8>,
+) -> Result<(), CallError> {
+    rmp_serde::encode::write_named(buffer, arguments).map_err(|error| CallError::Malformed {
+        message: format!("the arguments cannot be encoded ({error})"),
+    })
+}
+
+/// What a function returned, as bytes and what they are.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    content_type: ContentType,
+    bytes: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn new(content_type: ContentType, bytes: Bytes) -> Self {
+        Self {
+            content_type,
+            bytes,
+        }
+    }
+
+    /// How the bytes are to be read.
+    #[must_use]
+    pub fn content_type(&self) -> ContentType {
+        self.content_type
+    }
+
+    /// The bytes; they belong to this program alone, the worker can no longer change them.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The bytes, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// Decodes the reply: MessagePack and JSON into whatever `R` is, raw bytes into what takes
+    /// bytes or a sequence of them, nothing into `()` or `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::BadResult`] when the function returned something else than an `R`.
+    pub fn decode<R: DeserializeOwned>(&self) -> Result<R, CallError> {
+        decode_result(self.content_type, &self.bytes)
+    }
+}
+
+/// Decodes what a function returned.
+pub(crate) fn decode_result<R: DeserializeOwned>(
+    content_type: ContentType,
+    bytes: &[u8],
+) -> Result<R, CallError> {
+    let unlike = |error: &dyn std::fmt::Display| CallError::BadResult {
+        message: format!("it is not a {} ({error})", short_type_name::<R>()),
+    };
+    match content_type {
+        ContentType::MsgPack => rmp_serde::from_slice(bytes).map_err(|error| unlike(&error)),
+        ContentType::Json => serde_json::from_slice(bytes).map_err(|error| unlike(&error)),
+        ContentType::Raw => R::deserialize(Raw(bytes)).map_err(|error| unlike(&error)),
+        ContentType::None => R::deserialize(UnitDeserializer::<serde::de::value::Error>::new())
+            .map_err(|error| unlike(&error)),
+        other => Err(unlike(&format_args!(
+            "it is {other:?}, which cannot be decoded"
+        ))),
+    }
+}
+
+/// The name of a type without the modules around it: `Vec<Prediction>`.
+fn short_type_name<T>() -> String {
+    let mut short = String::new();
+    let mut word = String::new();
+    for character in std::any::type_name::<T>().chars() {
+        if character == ':' {
+            word.clear();
+        } else if character.is_alphanumeric() || character == '_' {
+            word.push(character);
+        } else {
+            short.push_str(&word);
+            short.push(character);
+            word.clear();
+        }
+    }
+    short + &word
+}
+
+/// Raw bytes as a value: bytes to whoever takes bytes, a sequence to whoever wants one.
+struct Raw<'b>(&'b [u8]);
+
+impl<'de> Deserializer<'de> for Raw<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        BytesDeserializer::new(self.0).deserialize_any(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        SeqDeserializer::new(self.0.iter().copied()).deserialize_seq(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Prediction {
+        result: f64,
+    }
+
+    fn reply(content_type: ContentType, bytes: &'static [u8]) -> Reply {
+        Reply::new(content_type, Bytes::from_static(bytes))
+    }
+
+    #[test]
+    fn arguments_are_maps_by_name() {
+        let mut buffer = Vec::new();
+        encode_arguments(&Prediction { result: 1.5 }, &mut buffer).expect("plain data");
+        assert_eq!(
+            buffer,
+            b"\x81\xa6result\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00"
+        );
+    }
+
+    #[test]
+    fn replies_decode_whatever_they_are() {
+        let expected = Prediction { result: 2.0 };
+        assert_eq!(
+            reply(ContentType::Json, br#"{"result": 2}"#).decode(),
+            Ok(expected)
+        );
+        assert_eq!(
+            reply(ContentType::MsgPack, b"\x81\xa6result\x02").decode(),
+            Ok(Prediction { result: 2.0 })
+        );
+        assert_eq!(
+            reply(ContentType::Raw, b"abc").decode::<Vec<u8>>(),
+            Ok(b"abc".to_vec())
+        );
+        assert_eq!(
+            reply(ContentType::Raw, b"abc").decode::<Option<Vec<u8>>>(),
+            Ok(Some(b"abc".to_vec()))
+        );
+        assert_eq!(
+            reply(ContentType::Raw, b"abc").decode::<String>(),
+            Ok("abc".to_owned())
+        );
+        assert_eq!(reply(ContentType::None, b"").decode::<()>(), Ok(()));
+        assert_eq!(
+            reply(ContentType::None, b"").decode::<Option<u8>>(),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn a_result_of_another_type_says_so() {
+        let error = reply(ContentType::Json, br#"{"value": 2}"#)
+            .decode::<Vec<Prediction>>()
+            .expect_err("a map");
+        assert_eq!(
+            error.to_string(),
+            "the function's result cannot be used: it is not a Vec<Prediction> \
+             (invalid type: map, expected a sequence at line 1 column 0)"
+        );
+    }
+}
