@@ -84,6 +84,8 @@ pub enum ToWorker {
         number: u32,
         /// What it was for.
         direction: Direction,
+        /// The last turn that the host has copied out of a response segment; a later one keeps it alive.
+        turn: u32,
     },
     /// Finish what runs, take nothing new, exit.
     Shutdown,
