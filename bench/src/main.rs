@@ -1,1 +1,77 @@
-fn main() {}
+//! `make bench`: what pyproc costs, beside what it is compared with, in the same run.
+//!
+//! Every figure is measured in several rounds that alternate with the rounds of what it is compared
+//! with; a bar is judged by the median of the rounds' ratios, because the same machine runs at
+//! different speeds from one minute to the next. Prints tables, writes them as JSON, and exits with
+//! 1 when a bar is missed.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
+
+mod background;
+mod calls;
+mod idle;
+mod large;
+mod machine;
+mod options;
+mod python;
+mod rates;
+mod report;
+// The cross-core round trip as `pyproc bench` measures it.
+#[path = "../../crates/pyproc-cli/src/rtt.rs"]
+mod rtt;
+mod speed;
+mod statistics;
+mod syscalls;
+mod workers;
+
+use std::process::ExitCode;
+
+use options::Options;
+use report::Report;
+
+/// What can go wrong while measuring; any of it ends the run.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A part of the benchmark: its name on the command line and what runs it.
+type Part = (&'static str, fn(&Options, &mut Report) -> Result<(), Failure>);
+
+const PARTS: [Part; 7] = [
+    ("speed", speed::run),
+    ("syscalls", syscalls::run),
+    ("rates", rates::run),
+    ("idle", idle::run),
+    ("workers", workers::run),
+    ("large", large::run),
+    ("background", background::run),
+];
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1), PARTS.map(|(name, _)| name).as_slice()) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    let outcome = match options.hot_calls {
+        Some((calls, at_once)) => syscalls::hot_calls(calls, at_once).map(|()| ExitCode::SUCCESS),
+        None => measure(&options),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("pyproc-bench: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+fn measure(options: &Options) -> Result<ExitCode, Failure> {
+    let mut report = Report::new(machine::Machine::look()?);
+    for (name, run) in PARTS {
+        if options.wants(name) {
+            eprintln!("measuring: {name} ...");
+            run(options, &mut report).map_err(|failure| format!("{name}: {failure}"))?;
+            report.print_part(name);
+        }
+    }
+    report.print_bars();
+    report.write(&options.json)?;
+    Ok(if report.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,70 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use crate::python::folder;
+
+/// What was asked for.
+pub(crate) struct Options {
+    /// Parts to run; empty means all.
+    only: Vec<String>,
+    /// How often each figure is measured.
+    pub(crate) rounds: usize,
+    /// Where the figures are written.
+    pub(crate) json: PathBuf,
+    /// Only make this many calls, so many at once: what `strace` counts.
+    pub(crate) hot_calls: Option<(u64, usize)>,
+}
+
+impl Options {
+    pub(crate) fn parse(
+        arguments: impl Iterator<Item = String>,
+        parts: &[&str],
+    ) -> Result<Self, String> {
+        let usage = format!(
+            "usage: pyproc-bench [--only PART]... [--rounds N] [--json FILE]\nparts: {}",
+            parts.join(", ")
+        );
+        let mut options = Self {
+            only: Vec::new(),
+            rounds: 5,
+            json: folder("results/latest.json"),
+            hot_calls: None,
+        };
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or_else(|| format!("{argument} needs a value\n{usage}"))
+            };
+            match argument.as_str() {
+                "--only" => options.only.push(value()?),
+                "--rounds" => options.rounds = number(&value()?, &usage)?.max(1),
+                "--json" => options.json = value()?.into(),
+                "--hot-calls" => {
+                    options.hot_calls =
+                        Some((number(&value()?, &usage)?, number(&value()?, &usage)?));
+                }
+                _ => return Err(usage),
+            }
+        }
+        match options
+            .only
+            .iter()
+            .find(|name| !parts.contains(&name.as_str()))
+        {
+            Some(unknown) => Err(format!("there is no part {unknown:?}\n{usage}")),
+            None => Ok(options),
+        }
+    }
+
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == part)
+    }
+}
+
+fn number<N: std::str::FromStr>(text: &str, usage: &str) -> Result<N, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a number\n{usage}"))
+}

@@ -1,0 +1,168 @@
+//! Calls that come at a fixed rate, with pauses in which both sides fall asleep, beside a plain
+//! Unix-socket echo under the same load.
+
+use std::os::unix::net::UnixStream as StdStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pyproc::Pool;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::calls::{one_at_a_time, one_thread, predict};
+use crate::machine::cpu_seconds_with;
+use crate::options::Options;
+use crate::report::{Report, Unit};
+use crate::statistics::percentile;
+use crate::{Failure, python};
+
+const PART: &str = "rates";
+const RATES: [u32; 3] = [100, 1_000, 10_000];
+const STRETCH: Duration = Duration::from_secs(3);
+
+/// The MessagePack of `{"value": 42}`: what the echo carries.
+const MESSAGE: &[u8] = b"\x81\xa5value\x2a";
+
+/// What one stretch at a fixed rate gave.
+struct Paced {
+    p50: f64,
+    p99: f64,
+    /// CPU seconds of both processes per second.
+    cpus: f64,
+}
+
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure> {
+    let runtime = one_thread()?;
+    let (pool, pid) = runtime.block_on(async {
+        let pool = python::pool("worker.py", 1).await?;
+        one_at_a_time(&pool, 10_000).await?;
+        let pid: u32 = pool.call("pid", &()).await?;
+        Ok::<_, Failure>((pool, pid))
+    })?;
+    let mut echo = runtime.block_on(Echo::start())?;
+
+    for rate in RATES {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..options.rounds {
+            ours.push(runtime.block_on(paced(rate, pid, &mut PoolCaller(pool.clone())))?);
+            theirs.push(runtime.block_on(paced(rate, echo.process.id(), &mut echo))?);
+        }
+        for (who, rounds) in [("pyproc", &ours), ("Unix-socket echo", &theirs)] {
+            let rows: [(_, _, fn(&Paced) -> f64); 3] = [
+                ("p50", Unit::Nanoseconds, |paced| paced.p50),
+                ("p99", Unit::Nanoseconds, |paced| paced.p99),
+                ("CPU of both processes", Unit::Cpus, |paced| paced.cpus),
+            ];
+            for (what, unit, value) in rows {
+                let values: Vec<f64> = rounds.iter().map(value).collect();
+                report.figure(
+                    PART,
+                    format!("{rate} calls/s, {who}: {what}"),
+                    unit,
+                    &values,
+                );
+            }
+        }
+        let ratios: Vec<f64> = ours
+            .iter()
+            .zip(&theirs)
+            .map(|(ours, theirs)| ours.p50 / theirs.p50)
+            .collect();
+        report.at_most(
+            format!("{rate} calls/s: p50 / p50 of the Unix-socket echo"),
+            &ratios,
+            1.2,
+        );
+    }
+    runtime.block_on(pool.shutdown())?;
+    Ok(())
+}
+
+/// Something that can be called.
+trait Caller {
+    async fn call(&mut self) -> Result<(), Failure>;
+}
+
+struct PoolCaller(Pool);
+
+impl Caller for PoolCaller {
+    async fn call(&mut self) -> Result<(), Failure> {
+        predict(&self.0).await
+    }
+}
+
+/// A Python process that sends back what it receives.
+struct Echo {
+    stream: UnixStream,
+    process: Child,
+    buffer: Vec<u8>,
+}
+
+impl Echo {
+    async fn start() -> Result<Self, Failure> {
+        let (near, far) = StdStream::pair()?;
+        let process = Command::new(python::interpreter())
+            .arg(python::folder("python/echo.py"))
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(far)))
+            .spawn()?;
+        near.set_nonblocking(true)?;
+        let mut echo = Self {
+            stream: UnixStream::from_std(near)?,
+            process,
+            buffer: vec![0; MESSAGE.len()],
+        };
+        for _ in 0..10_000 {
+            echo.call().await?;
+        }
+        Ok(echo)
+    }
+}
+
+impl Caller for Echo {
+    async fn call(&mut self) -> Result<(), Failure> {
+        self.stream.write_all(MESSAGE).await?;
+        self.stream.read_exact(&mut self.buffer).await?;
+        if self.buffer == MESSAGE {
+            Ok(())
+        } else {
+            Err("a wrong echo".into())
+        }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        // It has no other work and may already be gone; the exit is of no interest.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Calls at a fixed rate. Between calls the only thread sleeps, as a program with nothing to do.
+/// A call that is late because the one before it took too long is timed from when it was due.
+async fn paced(rate: u32, peer: u32, caller: &mut impl Caller) -> Result<Paced, Failure> {
+    let interval = Duration::from_secs(1) / rate;
+    let calls = (STRETCH.as_secs_f64() * f64::from(rate)) as usize;
+    let mut waits = Vec::with_capacity(calls);
+    let used = cpu_seconds_with(&[peer])?;
+    let begin = Instant::now();
+    let mut due = begin;
+    for _ in 0..calls {
+        let now = Instant::now();
+        let start = if now < due {
+            std::thread::sleep(due - now);
+            Instant::now()
+        } else {
+            due
+        };
+        caller.call().await?;
+        waits.push(start.elapsed().as_nanos() as f64);
+        due += interval;
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(Paced {
+        p50: percentile(&mut waits, 0.5),
+        p99: percentile(&mut waits, 0.99),
+        cpus: (cpu_seconds_with(&[peer])? - used) / seconds,
+    })
+}
