@@ -1,0 +1,54 @@
+"""Targets without a script of their own: `MODULE`, and `MODULE:FUNCTION` for code that never heard of pyproc."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from pyproc_worker._expose import Exposure, exposure_of, registry
+from pyproc_worker._function import Function, load
+from pyproc_worker._run import NoFunctionError
+
+
+class TargetError(Exception):
+    """The module has no such function."""
+
+
+def load_target(target: str) -> list[Function]:
+    """Imports a module and makes the function table of a target.
+
+    Args:
+        target: `package.module` for what it exposes, `package.module:function` for this one function.
+
+    Raises:
+        TargetError: If the module has no such function.
+        NoFunctionError: If the module exposes nothing.
+    """
+    module_name, _, path = target.partition(":")
+    module = importlib.import_module(module_name)
+    if path:
+        return load([registry.find(path) or _find(module, module_name, path)], health=False)
+    exposures = registry.exposures()
+    if not exposures:
+        raise NoFunctionError(
+            f"{module_name} exposes no function: put @expose above one, or name one as {module_name}:FUNCTION",
+        )
+    return load(exposures)
+
+
+def _find(module: Any, module_name: str, path: str) -> Exposure:
+    found: Any = module
+    for name in path.split("."):
+        if not hasattr(found, name):
+            names = [known for known in dir(found) if not known.startswith("_")]
+            nearest = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
+            raise TargetError(f"module `{module_name}` has no function `{path}`{hint}")
+        found = getattr(found, name)
+    if not callable(found):
+        raise TargetError(f"`{path}` of module `{module_name}` is not a function")
+    for exposure in registry.exposures():
+        if exposure.function is found:
+            return exposure
+    return exposure_of(found, name=path)
