@@ -3,13 +3,16 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
+
+use crate::message::CONTROL_FD_VARIABLE;
 
 /// The most descriptors that one message carries.
 pub const MAX_DESCRIPTORS: usize = 4;
@@ -30,6 +33,23 @@ pub fn pair() -> io::Result<(ControlSocket, OwnedFd)> {
         None,
     )?;
     Ok((ControlSocket(host), worker))
+}
+
+/// Worker: takes the control socket that this process was started with, once. `None` when it was not
+/// started by a pool (or has taken it): the variable is not there, or names something else.
+pub fn inherited() -> Option<ControlSocket> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let number: RawFd = std::env::var(CONTROL_FD_VARIABLE).ok()?.parse().ok()?;
+    if number <= 2 || TAKEN.swap(true, Ordering::SeqCst) {
+        return None;
+    }
+    // SAFETY: only borrowed until it is known to be open; closing it meanwhile would be a bug elsewhere.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let is_ours = rustix::net::sockopt::socket_type(borrowed) == Ok(SocketType::SEQPACKET)
+        && rustix::io::fcntl_setfd(borrowed, FdFlags::CLOEXEC).is_ok();
+    // SAFETY: it is an open socket, and the variable gives it to this process, which takes it only here
+    // and only once.
+    is_ours.then(|| ControlSocket(unsafe { OwnedFd::from_raw_fd(number) }))
 }
 
 impl ControlSocket {

@@ -8,16 +8,21 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("pyproc needs Linux (kernel 5.10 or later): it is built on memfd, pidfd and parent-death signals");
 
+pub mod attendant;
 pub mod clock;
 pub mod control;
 pub mod doorbell;
+pub mod guard;
 pub mod index;
 pub mod lane;
 pub mod message;
+pub mod process;
 pub mod record;
 pub mod ring;
 pub mod shm;
 pub mod store;
 mod sync;
+#[cfg(all(test, not(loom)))]
+mod testing;
 pub mod wait;
 pub mod worker;

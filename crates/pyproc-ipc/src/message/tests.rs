@@ -28,6 +28,7 @@ fn to_worker() -> Vec<ToWorker> {
         ToWorker::SegmentDrop {
             number: 1,
             direction: Direction::Request,
+            turn: 3,
         },
         ToWorker::Shutdown,
     ]
