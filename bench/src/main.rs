@@ -4,7 +4,11 @@
 //! with; a bar is judged by the median of the rounds' ratios, because the same machine runs at
 //! different speeds from one minute to the next. Prints tables, writes them as JSON, and exits with
 //! 1 when a bar is missed.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program's output is its purpose"
+)]
 
 mod background;
 mod calls;
@@ -16,8 +20,8 @@ mod python;
 mod rates;
 mod report;
 // The cross-core round trip as `pyproc bench` measures it.
-#[path = "../../crates/pyproc-cli/src/rtt.rs"]
-mod rtt;
+#[path = "../../crates/pyproc-cli/src/bench/round_trip.rs"]
+mod round_trip;
 mod speed;
 mod statistics;
 mod syscalls;
@@ -32,7 +36,10 @@ use report::Report;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A part of the benchmark: its name on the command line and what runs it.
-type Part = (&'static str, fn(&Options, &mut Report) -> Result<(), Failure>);
+type Part = (
+    &'static str,
+    fn(&Options, &mut Report) -> Result<(), Failure>,
+);
 
 const PARTS: [Part; 7] = [
     ("speed", speed::run),
@@ -45,7 +52,10 @@ const PARTS: [Part; 7] = [
 ];
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1), PARTS.map(|(name, _)| name).as_slice()) {
+    let options = match Options::parse(
+        std::env::args().skip(1),
+        PARTS.map(|(name, _)| name).as_slice(),
+    ) {
         Ok(options) => options,
         Err(message) => {
             eprintln!("{message}");
@@ -73,5 +83,9 @@ fn measure(options: &Options) -> Result<ExitCode, Failure> {
     }
     report.print_bars();
     report.write(&options.json)?;
-    Ok(if report.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.missed() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

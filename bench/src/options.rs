@@ -40,7 +40,7 @@ impl Options {
             };
             match argument.as_str() {
                 "--only" => options.only.push(value()?),
-                "--rounds" => options.rounds = number(&value()?, &usage)?.max(1),
+                "--rounds" => options.rounds = number::<usize>(&value()?, &usage)?.max(1),
                 "--json" => options.json = value()?.into(),
                 "--hot-calls" => {
                     options.hot_calls =

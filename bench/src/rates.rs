@@ -48,12 +48,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
             theirs.push(runtime.block_on(paced(rate, echo.process.id(), &mut echo))?);
         }
         for (who, rounds) in [("pyproc", &ours), ("Unix-socket echo", &theirs)] {
-            let rows: [(_, _, fn(&Paced) -> f64); 3] = [
-                ("p50", Unit::Nanoseconds, |paced| paced.p50),
-                ("p99", Unit::Nanoseconds, |paced| paced.p99),
-                ("CPU of both processes", Unit::Cpus, |paced| paced.cpus),
-            ];
-            for (what, unit, value) in rows {
+            let mut row = |what: &str, unit, value: fn(&Paced) -> f64| {
                 let values: Vec<f64> = rounds.iter().map(value).collect();
                 report.figure(
                     PART,
@@ -61,7 +56,10 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
                     unit,
                     &values,
                 );
-            }
+            };
+            row("p50", Unit::Nanoseconds, |paced| paced.p50);
+            row("p99", Unit::Nanoseconds, |paced| paced.p99);
+            row("CPU of both processes", Unit::Cpus, |paced| paced.cpus);
         }
         let ratios: Vec<f64> = ours
             .iter()

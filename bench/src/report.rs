@@ -115,10 +115,9 @@ impl Report {
 
     pub(crate) fn print_part(&self, part: &str) {
         println!(
-            "\n{:<58} {:>12}   {}",
+            "\n{:<58} {:>12}   smallest to largest",
             part.to_uppercase(),
             "median",
-            "smallest to largest"
         );
         for figure in self.figures.iter().filter(|figure| figure.part == part) {
             let show = |value| text(value, figure.unit);

@@ -5,7 +5,7 @@ use crate::calls::{many_at_once, one_at_a_time, one_thread, two_threads};
 use crate::options::Options;
 use crate::report::{Report, Unit};
 use crate::statistics::percentile;
-use crate::{Failure, python, rtt};
+use crate::{Failure, python, round_trip};
 
 const PART: &str = "speed";
 const WARM_UP: usize = 20_000;
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
 
     for _ in 0..options.rounds {
         let per_loop = python::number(&["loop.py"])?;
-        let trip = rtt::cross_core_rtt_ns().ok_or("the cross-core round trip needs two cores")?;
+        let trip_before = round_trip::measure();
 
         let (mut waits, rate) = one_thread()?.block_on(async {
             let pool = python::pool("worker.py", 1).await?;
@@ -41,6 +41,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
             Ok::<_, Failure>(rate)
         })?;
 
+        let trip = round_trip::middle(trip_before, round_trip::measure())?;
         let middle = percentile(&mut waits, 0.5);
         time_ratios.push(middle / (2.0 * per_loop + 3.0 * trip));
         rate_ratios.push(rate * per_loop / 1e9 / if trip > FAR { 0.35 } else { 0.5 });
