@@ -1,1 +1,37 @@
-fn main() {}
+//! The `pyproc` program: call, list and measure Python functions from the shell.
+//!
+//! Results go to stdout and everything else to stderr. The program exits with 0, with 1 when a call
+//! or a start failed, and with 2 when it was used wrongly.
+
+mod args;
+mod bench;
+mod call;
+mod failure;
+mod list;
+mod log;
+mod options;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    log::start()?;
+    match arguments.command {
+        Command::Call(arguments) => call::run(arguments.resolve()?),
+        Command::List(arguments) => list::run(arguments.resolve()?),
+        Command::Bench(arguments) => bench::run(arguments.resolve()?),
+    }
+}

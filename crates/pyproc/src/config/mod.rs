@@ -44,8 +44,8 @@ use serde::{Deserialize, Serialize};
 pub struct PoolConfig {
     /// What the workers run: `path.py`, `module` or `module:function`.
     ///
-    /// A script calls `run_worker()` itself; a module need never have heard of pyproc, its public
-    /// functions are exposed, or the one that is named. No default.
+    /// A script calls `run_worker()` itself. Of a module, what is under `@expose` can be called, or
+    /// the one function that is named, even where the module never heard of pyproc. No default.
     pub target: String,
 
     /// The Python interpreter, 3.11 or later.

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 pub enum Target {
     /// A script, which calls `run_worker()` itself.
     Script(PathBuf),
-    /// A module that can be imported, whose public functions are exposed.
+    /// A module that can be imported.
     Module {
         /// Its dotted name.
         module: String,
-        /// The only function to expose, if one was named.
+        /// The only function to expose, if one was named; otherwise those under `@expose`.
         function: Option<String>,
     },
 }
@@ -50,7 +50,7 @@ impl Target {
             ));
         }
         if let Some(function) = function
-            && !is_identifier(function)
+            && !function.split('.').all(is_identifier)
         {
             return Err(format!(
                 "is {text:?}, but {function:?} is not the name of a function: {FORMS}"
@@ -123,6 +123,11 @@ mod tests {
             ("math", "math", None),
             ("math:hypot", "math", Some("hypot")),
             ("os.path:join", "os.path", Some("join")),
+            (
+                "json:JSONEncoder.default",
+                "json",
+                Some("JSONEncoder.default"),
+            ),
         ] {
             let target = Target::parse(text).expect(text);
             assert_eq!(

@@ -15,6 +15,16 @@ pub enum Exit {
     Unknown,
 }
 
+impl From<pyproc_ipc::process::Exit> for Exit {
+    fn from(exit: pyproc_ipc::process::Exit) -> Self {
+        match exit {
+            pyproc_ipc::process::Exit::Status(status) => Self::Status(status),
+            pyproc_ipc::process::Exit::Signal(signal) => Self::Signal(signal),
+            pyproc_ipc::process::Exit::Unknown => Self::Unknown,
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

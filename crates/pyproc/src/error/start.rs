@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ConfigErrors, Exit, OutOfMemory, duration, indented};
-use crate::config::units::bytes;
+use crate::config::{Target, units::bytes};
 
 /// Why a pool could not come up. Nothing of it is left behind: no process, file or descriptor.
 ///
@@ -148,21 +148,13 @@ pub enum StartError {
     },
 
     /// The script or module exposes no function.
-    #[error("{target} exposes no function; put `@expose` above those that are to be called")]
+    #[error(
+        "{target} exposes no function; put `@expose` above those that are to be called{}",
+        or_name_one(target)
+    )]
     NoFunctions {
         /// The script or module.
         target: String,
-    },
-
-    /// Two functions are exposed under one name.
-    #[error(
-        "{target} exposes two functions named `{name}`; rename one with `@expose(name=\"...\")`"
-    )]
-    DuplicateFunction {
-        /// The script or module.
-        target: String,
-        /// The name.
-        name: String,
     },
 
     /// The worker was not ready in time.
@@ -228,6 +220,35 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl StartError {
+    /// The error for an exception that ended the script or module before it served anything.
+    pub(crate) fn raised(
+        target: &Target,
+        exception: String,
+        message: String,
+        traceback: String,
+    ) -> Self {
+        let target = target.to_string();
+        match exception.as_str() {
+            "pyproc_worker._run.NoFunctionError" => Self::NoFunctions { target },
+            _ => Self::ScriptRaised {
+                target,
+                exception,
+                message,
+                traceback,
+            },
+        }
+    }
+}
+
+/// A module's function can be named without its consent.
+fn or_name_one(target: &str) -> String {
+    match Target::parse(target) {
+        Ok(Target::Module { module, .. }) => format!(", or name one as {module}:FUNCTION"),
+        Ok(Target::Script(_)) | Err(_) => String::new(),
+    }
 }
 
 fn last_lines(stderr_tail: &str) -> String {

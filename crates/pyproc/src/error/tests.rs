@@ -377,11 +377,11 @@ fn every_start_error_says_what_it_should() {
             "worker.py exposes no function; put `@expose` above those that are to be called",
         ),
         (
-            StartError::DuplicateFunction {
-                target: target(),
-                name: text("predict"),
+            StartError::NoFunctions {
+                target: text("math"),
             },
-            "worker.py exposes two functions named `predict`; rename one with `@expose(name=\"...\")`",
+            "math exposes no function; put `@expose` above those that are to be called, \
+             or name one as math:FUNCTION",
         ),
         (
             StartError::Timeout {

@@ -1,0 +1,74 @@
+//! How a run can end other than well: one message on stderr and an exit status.
+
+use std::io;
+use std::process::ExitCode;
+
+use pyproc::{CallError, StartError};
+
+/// Why the program stops.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was used wrongly: exit status 2.
+    Usage(String),
+    /// A call or a start failed, or something else did: exit status 1.
+    Failed(String),
+    /// Whoever read stdout has read enough.
+    NobodyReads,
+}
+
+impl Failure {
+    /// Says it on stderr, the message once, and gives the exit status.
+    #[expect(
+        clippy::print_stderr,
+        reason = "this is where the program talks to its user"
+    )]
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::Usage(message) => {
+                eprintln!("error: {message}\n\nFor more information, try 'pyproc --help'.");
+                ExitCode::from(2)
+            }
+            Self::Failed(message) => {
+                eprintln!("error: {message}");
+                ExitCode::from(1)
+            }
+            Self::NobodyReads => ExitCode::SUCCESS,
+        }
+    }
+
+    /// A failed call of `function`: the sentence, then the traceback or the dead worker's last lines.
+    pub(crate) fn of_call(function: &str, error: &CallError) -> Self {
+        let sentence = match error {
+            CallError::NoSuchFunction { .. } => error.to_string(),
+            _ => format!("{function}: {error}"),
+        };
+        Self::Failed(match error.detail() {
+            Some(detail) => format!("{sentence}\n{detail}"),
+            None => sentence,
+        })
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(problems) => Self::Usage(problems.to_string()),
+            error => Self::from(anyhow::Error::from(error)),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<io::Error>() {
+            Some(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Failed(format!("{error:#}")),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::from(anyhow::Error::from(error))
+    }
+}
