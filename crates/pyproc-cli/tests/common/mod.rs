@@ -1,0 +1,120 @@
+//! Runs the program as a shell would, and checks after every run that no process of it is left.
+#![allow(dead_code, reason = "each test program uses its part of this")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a run left behind.
+pub struct Run {
+    pub status: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Run {
+    /// Standard output as text, when the run went well and said nothing else.
+    #[track_caller]
+    pub fn output(&self) -> &str {
+        assert_eq!((self.status, self.stderr.as_str()), (0, ""));
+        std::str::from_utf8(&self.stdout).expect("text")
+    }
+
+    /// Standard error, when the run failed with this status and printed no result.
+    #[track_caller]
+    pub fn error(&self, status: i32) -> &str {
+        assert_eq!(self.status, status, "{}", self.stderr);
+        assert_eq!(self.stdout, b"");
+        &self.stderr
+    }
+}
+
+/// The program with these arguments, nothing on stdin.
+#[track_caller]
+pub fn pyproc(arguments: &[&str]) -> Run {
+    pyproc_reading(arguments, b"")
+}
+
+/// The program with these arguments and this on stdin.
+#[track_caller]
+pub fn pyproc_reading(arguments: &[&str], input: &[u8]) -> Run {
+    let mut marked = Marked::new();
+    let mut program = marked
+        .command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program under test");
+    // A program that does not want its input may close it.
+    let _ = program.stdin.take().expect("piped").write_all(input);
+    let output = program.wait_with_output().expect("a program that ends");
+    marked.nothing_left();
+    Run {
+        status: output.status.code().expect("an exit status, not a signal"),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A command whose processes, grandchildren included, can be told from all others.
+pub struct Marked {
+    pub command: Command,
+    mark: String,
+}
+
+impl Marked {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("PYPROC_CLI_TEST={}-{count}", std::process::id());
+        let (name, value) = mark.split_once('=').expect("written above");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pyproc"));
+        command
+            .env(name, value)
+            .env("PYPROC_PYTHON", python())
+            .env_remove("PYPROC_LOG")
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers"));
+        Self { command, mark }
+    }
+
+    /// Fails if a process of this command is still there; the kernel may take a moment to bury one.
+    #[track_caller]
+    pub fn nothing_left(&self) {
+        let watchdog = Instant::now() + Duration::from_secs(10);
+        while let Some(process) = self.process() {
+            assert!(Instant::now() < watchdog, "{} is left", process.display());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn process(&self) -> Option<PathBuf> {
+        fs::read_dir("/proc")
+            .ok()?
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|process| {
+                fs::read(process.join("environ")).is_ok_and(|environment| {
+                    environment
+                        .split(|byte| *byte == 0)
+                        .any(|variable| variable == self.mark.as_bytes())
+                })
+            })
+    }
+}
+
+/// The interpreter of the checkout's `.venv`, which has the package.
+pub fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
+    assert!(
+        python.exists(),
+        "there is no {}: run `make build` first",
+        python.display()
+    );
+    python
+}

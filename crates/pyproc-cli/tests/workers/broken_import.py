@@ -1,0 +1,3 @@
+"""A worker that cannot be imported."""
+
+import no_such_module_anywhere

@@ -1,0 +1,5 @@
+"""A worker that exposes nothing."""
+
+from pyproc_worker import run_worker
+
+run_worker()
