@@ -62,14 +62,21 @@ impl Attendant {
             main: MainThread::current(),
             segments,
             wake,
-            _end: EndOfWorker,
         };
         // The thread starts deaf to signals: none that is meant for the main thread gets lost in it.
         let mask = guard::SignalMask::block_all();
         let thread = std::thread::Builder::new().name("pyproc-attendant".to_owned());
-        let result = thread.stack_size(256 * 1024).spawn(move || listener.run());
+        let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+        let result = thread.stack_size(256 * 1024).spawn(move || {
+            guard::become_attendant();
+            // Nobody listens only if the caller has ended, and then so has the process.
+            let _ = ready.send(());
+            listener.run();
+        });
         drop(mask);
-        result.map(|_| Self { shared })
+        // From here on not even a stopped worker outlives its host.
+        let _ = result.map(|_| is_ready.recv())?;
+        Ok(Self { shared })
     }
 
     /// The main thread runs this call from now on; 0: none.
@@ -131,7 +138,6 @@ struct Listener {
     main: MainThread,
     segments: Arc<SegmentStore>,
     wake: Box<dyn Fn() + Send>,
-    _end: EndOfWorker,
 }
 
 /// Whatever ends the attendant ends the worker: without it, nothing would.
@@ -147,7 +153,7 @@ impl Listener {
     /// Listens until the host is gone. Wakes up by itself only while an interrupt has not worked, or
     /// shortly after a cancellation that found no call.
     fn run(self) {
-        guard::become_attendant();
+        let _end = EndOfWorker;
         let mut buffer = vec![0; MAX_MESSAGE];
         let mut fds = Vec::new();
         let mut pause = PAUSE_FIRST;

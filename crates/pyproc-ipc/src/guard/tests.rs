@@ -1,7 +1,7 @@
 use super::*;
 use crate::attendant::Attendant;
 use crate::control::inherited;
-use crate::store::SegmentStore;
+use crate::message::ToHost;
 use crate::testing::*;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command};
@@ -64,12 +64,15 @@ fn worker(role: &str) {
         // SAFETY: ignoring a signal runs no code.
         unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
     }
-    control.send_blocking(numbers.as_bytes()).expect("report");
     let rest = if role.contains("attended") {
-        let attendant =
-            Attendant::start(control, Arc::new(SegmentStore::default()), Box::new(|| {}));
-        (Some(attendant.expect("the attendant")), None)
+        let attendant = Attendant::start(control, Arc::default(), Box::new(|| {}));
+        let attendant = attendant.expect("the attendant");
+        attendant.send(&report(numbers)).expect("report");
+        (Some(attendant), None)
     } else {
+        let mut bytes = Vec::new();
+        report(numbers).encode(&mut bytes);
+        control.send_blocking(&bytes).expect("report");
         (None, Some(control))
     };
     loop {
@@ -77,11 +80,24 @@ fn worker(role: &str) {
     }
 }
 
+fn report(numbers: String) -> ToHost {
+    ToHost::Rejected {
+        protocol: 0,
+        version: String::new(),
+        reason: numbers,
+    }
+}
+
 #[track_caller]
 fn dies_with_its_host(worker: &str) {
     let (control, mut host) = in_role(STAND_IN, &format!("host {worker}"));
-    let numbers = receive(&control).expect("the report");
-    let numbers = String::from_utf8(numbers).expect("text");
+    let bytes = receive(&control).expect("the report");
+    let Ok(ToHost::Rejected {
+        reason: numbers, ..
+    }) = ToHost::decode(&bytes)
+    else {
+        unreachable!("it is a report");
+    };
     let watched: Vec<_> = numbers.split(' ').map(Watched::new).collect();
     assert_eq!(watched.len(), if worker.contains("parent") { 2 } else { 1 });
     // The host alone: its worker is in a group of its own.
