@@ -83,7 +83,8 @@ class _Server:
         while len(self._running) < limit:
             started = self._worker.next()
             if started is None:
-                if self._worker.prepare_sleep():
+                # With nothing else to do, the next call may be worth a short wait.
+                if (self._running or not self._worker.spin()) and self._worker.prepare_sleep():
                     return
             elif started is not True:
                 self._start(started)
