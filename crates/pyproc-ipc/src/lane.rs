@@ -4,6 +4,7 @@
 
 use core::ptr::NonNull;
 use std::io;
+use std::sync::Arc;
 
 use crate::doorbell::{Bell, Ringer, doorbell};
 use crate::index::Indices;
@@ -136,7 +137,7 @@ pub struct Answer {
 
 /// The host's end of a lane.
 pub struct HostLane {
-    layout: Layout,
+    layout: Arc<Layout>,
     requests: Producer,
     responses: Consumer,
     ringer: Ringer,
@@ -155,7 +156,7 @@ impl HostLane {
     /// Makes a lane with rings of `ring` bytes each: allocated, mapped and sealed.
     pub fn create(ring: usize) -> io::Result<(Self, WorkerBells)> {
         let memory = Memory::create("pyproc-lane", Layout::bytes(ring), PeerAccess::ReadWrite)?;
-        let layout = Layout::new(memory, ring)?;
+        let layout = Arc::new(Layout::new(memory, ring)?);
         let (ringer, worker_bell) = doorbell()?;
         let (worker_ringer, bell) = doorbell()?;
         let (base, indices) = layout.request_ring();
@@ -239,6 +240,12 @@ impl HostLane {
         self.responses.ready()
     }
 
+    /// A way to see answers come without holding the lane.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch { layout: Arc::clone(&self.layout), seen: self.responses.position() }
+    }
+
     /// The next answer. `buffer` is asked for by call id only when there is a body in the ring to
     /// copy; a call id that nobody knows is a violation.
     #[inline]
@@ -299,5 +306,20 @@ impl HostLane {
             // Release: the copy is done before the worker writes there again.
             word.store(segment.turn, Ordering::Release);
         }
+    }
+}
+
+/// Sees whether a worker has answered, and nothing else; for spinning outside of locks.
+pub struct Watch {
+    layout: Arc<Layout>,
+    seen: u64,
+}
+
+impl Watch {
+    /// Has anything been published since the watch was made?
+    #[inline]
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.layout.header().responses.tail() != self.seen
     }
 }

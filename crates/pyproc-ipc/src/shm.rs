@@ -26,6 +26,8 @@ pub struct Memory {
     fd: OwnedFd,
     address: NonNull<u8>,
     bytes: usize,
+    /// Only this process can write: made here for a peer that may only read.
+    sole_writer: bool,
 }
 
 // SAFETY: the mapping belongs to this value alone and stays where it is until drop; the value gives out
@@ -47,12 +49,13 @@ impl Memory {
         let length = file_length(bytes)?;
         rustix::fs::ftruncate(&fd, length)?;
         retry(|| rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, length))?;
-        let memory = Self::map(fd, bytes, ProtFlags::READ | ProtFlags::WRITE)?;
+        let mut memory = Self::map(fd, bytes, ProtFlags::READ | ProtFlags::WRITE)?;
         let mut seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         if peer == PeerAccess::ReadOnly {
             seals |= SealFlags::FUTURE_WRITE;
         }
         rustix::fs::fcntl_add_seals(&memory.fd, seals)?;
+        memory.sole_writer = peer == PeerAccess::ReadOnly;
         Ok(memory)
     }
 
@@ -89,7 +92,7 @@ impl Memory {
         };
         let address = NonNull::new(address.cast())
             .ok_or_else(|| invalid("a mapping at address zero".to_owned()))?;
-        Ok(Self { fd, address, bytes })
+        Ok(Self { fd, address, bytes, sole_writer: false })
     }
 
     /// The descriptor, to be passed to the other process.
@@ -102,6 +105,45 @@ impl Memory {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The bytes, for writing in place: only memory that was created for a [`PeerAccess::ReadOnly`]
+    /// peer has them as a slice, since nobody else can change it.
+    #[must_use]
+    pub fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
+        if !self.sole_writer {
+            return None;
+        }
+        // SAFETY: the whole mapping, writable here; sealed against every other writer, and `&mut`
+        // keeps this process to one. A peer that reads meanwhile sees the old bytes or the new.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.address.as_ptr(), self.bytes) })
+    }
+
+    /// The bytes, for reading, under the conditions of [`as_mut_slice`](Self::as_mut_slice).
+    #[must_use]
+    pub fn as_slice(&self) -> Option<&[u8]> {
+        if !self.sole_writer {
+            return None;
+        }
+        // SAFETY: the whole mapping; nobody but this process can write, and `&self` says that it does not.
+        Some(unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.bytes) })
+    }
+
+    /// Copies the first `bytes` into private memory; `None` when there are not so many.
+    ///
+    /// The peer may write meanwhile: what arrives is some mixture, and cannot change any more.
+    #[must_use]
+    pub fn copy_to_vec(&self, bytes: usize) -> Option<Vec<u8>> {
+        if bytes > self.bytes {
+            return None;
+        }
+        let mut copy: Vec<u8> = Vec::with_capacity(bytes);
+        // SAFETY: `bytes` bytes are mapped, and the vector has just been given room for them.
+        unsafe {
+            copy.as_mut_ptr().copy_from_nonoverlapping(self.address.as_ptr(), bytes);
+            copy.set_len(bytes);
+        }
+        Some(copy)
     }
 
     /// The first byte of the mapping, which is page-aligned and lives as long as this value. Writing

@@ -57,7 +57,8 @@ pub enum SegmentError {
 
 struct ResponseSegment {
     memory: Arc<Memory>,
-    turn: u32,
+    /// The last turn in which this worker used it.
+    turn: Option<u32>,
 }
 
 #[derive(Default)]
@@ -112,7 +113,7 @@ impl SegmentStore {
     /// Attendant: a response segment has arrived.
     pub fn add_response(&self, number: u32, memory: Memory) {
         let mut state = self.lock();
-        state.responses.insert(number, ResponseSegment { memory: Arc::new(memory), turn: 0 });
+        state.responses.insert(number, ResponseSegment { memory: Arc::new(memory), turn: None });
         state.granted += 1;
         drop(state);
         self.changed.notify_all();
@@ -140,7 +141,7 @@ impl SegmentStore {
     pub fn drop_response(&self, number: u32, turn: u32) -> bool {
         let mut state = self.lock();
         match state.responses.get(&number) {
-            Some(segment) if segment.turn != turn => false,
+            Some(segment) if segment.turn.is_some_and(|last| last != turn) => false,
             _ => {
                 state.responses.remove(&number);
                 true
@@ -174,11 +175,13 @@ impl SegmentStore {
             .responses
             .iter_mut()
             .filter(|(number, segment)| {
-                segment.memory.bytes() >= bytes && lane.response_segment_free(**number, segment.turn)
+                let idle = segment.turn.is_none_or(|turn| lane.response_released(**number) == turn);
+                idle && segment.memory.bytes() >= bytes
             })
             .min_by_key(|(_, segment)| segment.memory.bytes())?;
-        segment.turn = segment.turn.wrapping_add(1);
-        Some(ResponseBuffer { memory: Arc::clone(&segment.memory), number: *number, turn: segment.turn })
+        let turn = lane.response_released(*number).wrapping_add(1);
+        segment.turn = Some(turn);
+        Some(ResponseBuffer { memory: Arc::clone(&segment.memory), number: *number, turn })
     }
 
     /// A response segment for `bytes`, asking the host through `ask` when none is idle.

@@ -267,11 +267,11 @@ impl WorkerLane {
         RequestView::new(Arc::clone(&self.layout), segment, memory)
     }
 
-    /// Has the host copied out this turn of a response segment?
+    /// The turn of a response segment that the host has copied out last.
     #[must_use]
-    pub fn response_segment_free(&self, number: u32, turn: u32) -> bool {
-        self.layout.header().response_released.get(number as usize)
-            // Acquire: the host's copy is finished before this worker writes there again.
-            .is_some_and(|word| word.load(Ordering::Acquire) == turn)
+    pub fn response_released(&self, number: u32) -> u32 {
+        let words = &self.layout.header().response_released;
+        // Acquire: the host's copy is finished before this worker writes there again.
+        words.get(number as usize).map_or(0, |word| word.load(Ordering::Acquire))
     }
 }

@@ -8,16 +8,32 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::error::CallError;
+use crate::request::BodyMut;
 
 /// The arguments of a call, as bytes and what they are.
 ///
 /// A body that is given as bytes goes to Python untouched; nothing checks it before Python decodes
 /// it. Memory for a large body that is to be written in place comes from
 /// [`Pool::allocate`](crate::Pool::allocate).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Body {
     content_type: ContentType,
-    bytes: Bytes,
+    payload: Payload,
+}
+
+/// Where a body's bytes are.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// In memory of this process.
+    Bytes(Bytes),
+    /// In shared memory already.
+    InPlace(BodyMut),
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
 }
 
 impl Body {
@@ -32,7 +48,7 @@ impl Body {
     pub fn msgpack(bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: ContentType::MsgPack,
-            bytes: bytes.into(),
+            payload: Payload::Bytes(bytes.into()),
         }
     }
 
@@ -41,7 +57,7 @@ impl Body {
     pub fn json(bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: ContentType::Json,
-            bytes: bytes.into(),
+            payload: Payload::Bytes(bytes.into()),
         }
     }
 
@@ -50,7 +66,7 @@ impl Body {
     pub fn raw(bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: ContentType::Raw,
-            bytes: bytes.into(),
+            payload: Payload::Bytes(bytes.into()),
         }
     }
 
@@ -62,8 +78,22 @@ impl Body {
 
     /// The bytes.
     #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+    pub fn bytes(&self) -> &[u8] {
+        match &self.payload {
+            Payload::Bytes(bytes) => bytes,
+            Payload::InPlace(body) => body,
+        }
+    }
+
+    pub(crate) fn in_place(content_type: ContentType, body: BodyMut) -> Self {
+        Self {
+            content_type,
+            payload: Payload::InPlace(body),
+        }
+    }
+
+    pub(crate) fn into_payload(self) -> Payload {
+        self.payload
     }
 }
 

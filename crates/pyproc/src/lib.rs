@@ -1,8 +1,23 @@
 //! pyproc.
 
 mod body;
+mod calls;
 mod config;
+mod core;
+mod driver;
 mod error;
+mod functions;
+mod future;
+mod lanes;
+mod oom;
+mod pool;
+mod python;
+mod request;
+mod scheduler;
+mod segments;
+mod signal;
+mod slab;
+mod supervisor;
 
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
@@ -10,3 +25,6 @@ pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError, StartError,
 };
 pub use pyproc_ipc::record::ContentType;
+pub use pool::Pool;
+pub use pyproc_ipc::message::FunctionInfo;
+pub use request::{BodyMut, Request};

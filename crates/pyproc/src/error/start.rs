@@ -222,27 +222,6 @@ pub enum StartError {
     },
 }
 
-impl StartError {
-    /// The error for an exception that ended the script or module before it served anything.
-    pub(crate) fn raised(
-        target: &Target,
-        exception: String,
-        message: String,
-        traceback: String,
-    ) -> Self {
-        let target = target.to_string();
-        match exception.as_str() {
-            "pyproc_worker._run.NoFunctionError" => Self::NoFunctions { target },
-            _ => Self::ScriptRaised {
-                target,
-                exception,
-                message,
-                traceback,
-            },
-        }
-    }
-}
-
 /// A module's function can be named without its consent.
 fn or_name_one(target: &str) -> String {
     match Target::parse(target) {

@@ -1,0 +1,427 @@
+//! The pool's shared state, under one lock: scheduler, lanes, and who looks for answers.
+//!
+//! Answers are looked for by the *leader*: the first caller that waits while nobody else does. It
+//! drains every lane, for itself and for all others, and spins for a while before it sleeps. When
+//! it leaves, the next caller that polls takes over; when nobody is left to look, the lanes are
+//! *armed*: workers ring, and the driver thread drains. While callers rely on a leader, the driver
+//! ticks every millisecond, so that a leader whose runtime stalls delays others by no more than that.
+
+use std::mem;
+use std::task::Waker;
+
+use pyproc_ipc::lane::{Answer, AnswerBody};
+use pyproc_ipc::wait::SpinBudget;
+
+use crate::calls::{CallData, Outcome, SegmentAnswer};
+use crate::error::CallError;
+use crate::lanes::Ends;
+use crate::scheduler::{Answered, Ended, Nanos, Scheduler, Spec};
+use crate::slab::Key;
+
+/// How long calls may go on without giving the runtime a turn.
+const TURN_NS: u64 = 1_000_000;
+
+/// Answers that one drain takes before it lets go of the lock and wakes their callers.
+const BATCH: usize = 64;
+
+/// What the pool is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Takes calls.
+    Serving,
+    /// Takes no more calls, finishes those it has.
+    Draining,
+    /// Over.
+    Closed,
+}
+
+/// What callers want of the driver.
+pub(crate) enum Order {
+    /// Tell the worker that nobody waits for this call.
+    Cancel { worker: usize, call: u64 },
+}
+
+/// Callers to wake once the lock is released.
+pub(crate) type Woken = Vec<Waker>;
+
+/// Everything that calls and the driver share.
+pub(crate) struct Core {
+    pub(crate) scheduler: Scheduler<CallData>,
+    pub(crate) ends: Ends,
+    pub(crate) phase: Phase,
+    pub(crate) orders: Vec<Order>,
+    pub(crate) spin: SpinBudget,
+    /// Who looks for answers.
+    leader: Option<Key>,
+    /// Calls that are done and whose callers have been woken but have not polled yet.
+    untaken: usize,
+    last_turn: Nanos,
+    /// The driver wakes every millisecond.
+    pub(crate) ticking: bool,
+    /// When the driver wakes by itself.
+    pub(crate) next_wake: Nanos,
+    /// The driver has to be woken once the lock is released.
+    pub(crate) kick: bool,
+    /// Moves with every submission and every drained answer.
+    pub(crate) activity: u64,
+}
+
+impl Core {
+    pub(crate) fn new(scheduler: Scheduler<CallData>, workers: usize, spin_ns: u64) -> Self {
+        let mut ends = Ends::default();
+        ends.ends.resize_with(workers, || None);
+        Self {
+            scheduler,
+            ends,
+            phase: Phase::Serving,
+            orders: Vec::new(),
+            spin: SpinBudget::new(spin_ns),
+            leader: None,
+            untaken: 0,
+            last_turn: 0,
+            ticking: false,
+            next_wake: Nanos::MAX,
+            kick: false,
+            activity: 0,
+        }
+    }
+
+    /// Takes a new call in.
+    #[inline]
+    pub(crate) fn submit(&mut self, now: Nanos, spec: Spec, data: CallData) -> Result<Key, (CallError, CallData)> {
+        if self.phase != Phase::Serving {
+            return Err((CallError::Closed, data));
+        }
+        let deadline = spec.deadline;
+        let key = self.scheduler.submit(now, spec, data, &mut self.ends).map_err(|(_, data)| {
+            let waiting = self.scheduler.queued();
+            (CallError::Overloaded { waiting, limit: waiting }, data)
+        })?;
+        self.activity += 1;
+        self.wake_driver_by(deadline);
+        Ok(key)
+    }
+
+    /// Makes sure that the driver looks at the clock at `at` or before.
+    #[inline]
+    pub(crate) fn wake_driver_by(&mut self, at: Nanos) {
+        if at < self.next_wake {
+            self.next_wake = at;
+            self.kick = true;
+        }
+    }
+
+    /// Makes the driver look every millisecond, because callers rely on another caller.
+    #[inline]
+    fn tick(&mut self) {
+        if !self.ticking {
+            self.ticking = true;
+            self.kick = true;
+        }
+    }
+
+    /// Takes answers from every lane that has some. `true`: there may be more.
+    #[inline]
+    pub(crate) fn drain(&mut self, now: Nanos, woken: &mut Woken) -> bool {
+        let mut taken = 0;
+        for worker in 0..self.ends.ends.len() {
+            if self.scheduler.outstanding(worker) > 0 {
+                taken += self.drain_lane(now, worker, woken, BATCH - taken);
+                if taken >= BATCH {
+                    break;
+                }
+            }
+        }
+        self.activity += taken as u64;
+        taken >= BATCH
+    }
+
+    /// Takes at most `limit` answers from one worker's lane.
+    pub(crate) fn drain_lane(&mut self, now: Nanos, worker: usize, woken: &mut Woken, limit: usize) -> usize {
+        let mut taken = 0;
+        let mut spare = Vec::new();
+        while taken < limit {
+            let Some(end) = self.ends.get(worker) else { break };
+            if end.violation.is_some() {
+                break;
+            }
+            let scheduler = &mut self.scheduler;
+            let popped = end.lane.pop(|id| match scheduler.lookup(worker, id)? {
+                Answered::Live(key) => scheduler.data(key).map(|data| &mut data.body),
+                Answered::Abandoned => Some(&mut spare),
+            });
+            let answer = match popped {
+                Ok(Some(answer)) => answer,
+                Ok(None) => break,
+                Err(violation) => {
+                    end.broke(violation);
+                    self.kick = true;
+                    break;
+                }
+            };
+            taken += 1;
+            self.answered(now, worker, &answer, woken);
+        }
+        if taken > 0 {
+            if let Some(end) = self.ends.get(worker) {
+                end.lane.release();
+            }
+            self.scheduler.refill(now, worker, &mut self.ends);
+            if self.scheduler.outstanding(worker) == 0 && self.scheduler.unbalanced() {
+                self.tick();
+            }
+        }
+        taken
+    }
+
+    #[inline]
+    fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer, woken: &mut Woken) {
+        let holder = self.scheduler.lookup(worker, answer.call);
+        self.scheduler.answered(now, worker, answer.call, answer.run_ns);
+        let segment = match answer.body {
+            AnswerBody::Inline => None,
+            AnswerBody::Segment(reference) => {
+                let Some(end) = self.ends.get(worker) else { return };
+                let Some(memory) = end.responses.read(reference) else {
+                    end.broke(format_args!("an answer lies in segment {}, which cannot hold it", reference.number));
+                    self.kick = true;
+                    return;
+                };
+                Some(SegmentAnswer { memory, reference, worker, generation: end.generation })
+            }
+        };
+        match holder {
+            Some(Answered::Live(key)) => {
+                if let Some(data) = self.scheduler.data(key) {
+                    data.outcome = Some(match segment {
+                        None => Outcome::Inline(answer.kind, answer.content),
+                        Some(segment) => Outcome::Segment(answer.kind, answer.content, segment),
+                    });
+                    let waker = data.waker.take();
+                    let large = data.large.take();
+                    self.untaken += 1;
+                    woken.extend(waker);
+                    if let Some(large) = large {
+                        self.ends.give_back(large, true);
+                    }
+                }
+            }
+            _ => {
+                if let Some(segment) = segment {
+                    self.answer_copied(&segment);
+                }
+            }
+        }
+    }
+
+    /// A large answer is in private memory: its segment is free for the next.
+    pub(crate) fn answer_copied(&mut self, answer: &SegmentAnswer) {
+        if let Some(end) = self.ends.get(answer.worker)
+            && end.generation == answer.generation
+        {
+            end.responses.done(pyproc_ipc::clock::now_ns(), answer.reference.number);
+            end.lane.free_response_segment(answer.reference);
+        }
+    }
+
+    /// Ends a call with an error and wakes its caller.
+    pub(crate) fn fail(&mut self, key: Key, error: CallError, woken: &mut Woken) {
+        self.scheduler.finish(key);
+        if let Some(data) = self.scheduler.data(key) {
+            if data.outcome.is_none() {
+                data.outcome = Some(Outcome::Failed(error));
+            }
+            let waker = data.waker.take();
+            self.untaken += 1;
+            woken.extend(waker);
+        }
+    }
+
+    /// The call's outcome, if it is done; it leaves the table.
+    #[inline]
+    pub(crate) fn take(&mut self, key: Key, woken: &mut Woken) -> Option<(Outcome, CallData)> {
+        let mut data = self.scheduler.take_done(key)?;
+        self.untaken = self.untaken.saturating_sub(1);
+        let outcome = data.outcome.take()?;
+        if let Some(large) = data.large.take() {
+            let seen = data.seen;
+            self.ends.give_back(large, seen);
+        }
+        self.leave(key, woken);
+        Some((outcome, data))
+    }
+
+    /// Gives a call up: its caller is gone or its time is over.
+    pub(crate) fn give_up(&mut self, now: Nanos, key: Key, woken: &mut Woken) -> Option<Ended> {
+        let done = self.scheduler.is_done(key);
+        let (ended, mut data) = self.scheduler.give_up(now, key, &mut self.ends)?;
+        if done {
+            self.untaken = self.untaken.saturating_sub(1);
+        }
+        if let Some(Outcome::Segment(_, _, segment)) = data.outcome.take() {
+            self.answer_copied(&segment);
+        }
+        self.ended(ended);
+        if let Some(large) = data.large.take() {
+            self.ends.give_back(large, data.seen);
+        }
+        self.leave(key, woken);
+        Some(ended)
+    }
+
+    /// A call's time is up: its caller gets the error, a worker that runs it is told.
+    pub(crate) fn time_out(&mut self, now: Nanos, key: Key, woken: &mut Woken) {
+        let Some(spec) = self.scheduler.spec(key) else { return };
+        let Some(ended) = self.end(now, key) else { return };
+        let phase = match ended {
+            Ended::NotStarted => crate::error::Phase::Queue,
+            Ended::Running { .. } => crate::error::Phase::Run,
+        };
+        let after = std::time::Duration::from_nanos(spec.timeout);
+        self.fail(key, CallError::Timeout { phase, after }, woken);
+    }
+
+    /// Ends a call wherever it is; the caller of this gives it its error.
+    pub(crate) fn end(&mut self, now: Nanos, key: Key) -> Option<Ended> {
+        let ended = self.scheduler.end(now, key, &mut self.ends)?;
+        self.ended(ended);
+        Some(ended)
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        if let Ended::Running { worker, id } = ended {
+            self.orders.push(Order::Cancel { worker, call: id });
+            self.kick = true;
+            // Its limit may come before anything else that the driver waits for.
+            self.next_wake = 0;
+        }
+    }
+
+    /// A caller no longer looks for answers; if nobody else will, the workers are to ring.
+    #[inline]
+    fn leave(&mut self, key: Key, woken: &mut Woken) {
+        if self.leader == Some(key) {
+            self.leader = None;
+        }
+        if self.leader.is_none() && self.scheduler.busy() > 0 {
+            self.watched(woken);
+        }
+    }
+
+    /// Makes sure that somebody notices the next answer.
+    pub(crate) fn watched(&mut self, woken: &mut Woken) {
+        if self.leader.is_some() || self.scheduler.busy() == 0 {
+            return;
+        }
+        if self.untaken == 0 {
+            self.arm(woken);
+        } else {
+            self.tick();
+        }
+    }
+
+    /// Asks the workers to ring at their next answer. What has come meanwhile is drained.
+    pub(crate) fn arm(&mut self, woken: &mut Woken) {
+        for worker in 0..self.ends.ends.len() {
+            if self.scheduler.outstanding(worker) == 0 {
+                continue;
+            }
+            while let Some(end) = self.ends.get(worker) {
+                if end.violation.is_some() || end.armed {
+                    break;
+                }
+                end.armed = true;
+                if end.lane.arm() {
+                    break;
+                }
+                end.armed = false;
+                if self.drain_lane(pyproc_ipc::clock::now_ns(), worker, woken, BATCH) == 0 {
+                    break;
+                }
+                if self.scheduler.outstanding(worker) == 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The workers need not ring: somebody looks.
+    #[inline]
+    fn disarm(&mut self) {
+        for end in self.ends.ends.iter_mut().flatten() {
+            if mem::take(&mut end.armed) {
+                end.lane.disarm();
+            }
+        }
+    }
+
+    /// Is this caller the leader, or could it be?
+    #[inline]
+    pub(crate) fn may_lead(&self, key: Key) -> bool {
+        self.leader.is_none_or(|leader| leader == key)
+    }
+
+    /// Makes this caller the leader.
+    #[inline]
+    pub(crate) fn lead(&mut self, key: Key) {
+        if self.leader.is_none() {
+            self.leader = Some(key);
+            self.disarm();
+        }
+    }
+
+    /// What a caller whose call is not done should do.
+    #[inline]
+    pub(crate) fn waiting(&mut self, now: Nanos, key: Key, first: bool) -> Waiting {
+        if !self.may_lead(key) {
+            self.tick();
+            return Waiting::Follow;
+        }
+        self.lead(key);
+        if self.scheduler.sent() == 0 {
+            // It waits for a worker to come up: the driver's business.
+            self.leader = None;
+            return Waiting::Follow;
+        }
+        let alone = self.scheduler.sent() + self.scheduler.queued() <= 1;
+        if (first && !alone) || now.saturating_sub(self.last_turn) > TURN_NS {
+            self.last_turn = now;
+            if !alone {
+                self.tick();
+            }
+            return Waiting::Yield;
+        }
+        Waiting::Spin(self.spin.nanoseconds())
+    }
+
+    /// The leader's spin found nothing: it sleeps like everybody else, and the workers ring.
+    pub(crate) fn sleep(&mut self, now: Nanos, woken: &mut Woken) {
+        self.spin.failed();
+        self.last_turn = now;
+        self.leader = None;
+        self.arm(woken);
+    }
+
+    /// The leader lets the callers that it has woken run before it looks again.
+    pub(crate) fn lead_later(&mut self, now: Nanos) {
+        self.last_turn = now;
+        self.tick();
+    }
+
+    /// The driver's look at things while callers rely on a leader: takes over from one that stalls.
+    pub(crate) fn take_over(&mut self, now: Nanos, woken: &mut Woken) {
+        while self.drain(now, woken) {}
+        self.leader = None;
+        self.arm(woken);
+    }
+}
+
+/// What a caller whose call is not done should do.
+pub(crate) enum Waiting {
+    /// Another caller looks for answers: sleep.
+    Follow,
+    /// Let other tasks run, then look again.
+    Yield,
+    /// Look for this long, then [`Core::sleep`].
+    Spin(u64),
+}

@@ -1,0 +1,59 @@
+//! Why a worker did not come up, in the words of [`StartError`].
+
+use pyproc_ipc::message::ToHost;
+
+use super::worker::Running;
+use super::{Driver, Verdict};
+use crate::config::{Settings, Target};
+use crate::error::{Exit, OutOfMemory, StartError};
+
+/// A script that is not there is found out before anything is started.
+pub(super) fn check_script(settings: &Settings) -> Result<(), StartError> {
+    let Target::Script(script) = &settings.target else { return Ok(()) };
+    let path = match &settings.working_dir {
+        Some(directory) => directory.join(script),
+        None => script.clone(),
+    };
+    let readable = std::fs::File::open(&path).and_then(|file| {
+        if file.metadata()?.is_dir() {
+            return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
+        }
+        Ok(())
+    });
+    readable.map_err(|source| StartError::ScriptMissing { script: script.clone(), source })
+}
+
+impl Driver {
+    /// What to tell the person who starts the pool.
+    pub(super) fn start_error(&self, running: Running, exit: Exit, out_of_memory: OutOfMemory) -> StartError {
+        let target = self.shared.settings.target.to_string();
+        let stderr_tail = running.tail.text();
+        match running.verdict {
+            Some(Verdict::Violation(message)) => StartError::Protocol { target, message },
+            Some(Verdict::Late) => {
+                StartError::Timeout { target, after: self.shared.settings.start_timeout, stderr_tail }
+            }
+            Some(Verdict::Refused(ToHost::Rejected { version, .. })) => StartError::VersionMismatch {
+                pyproc: env!("CARGO_PKG_VERSION").to_owned(),
+                worker: version,
+                python: self.recipe.python().to_owned(),
+            },
+            Some(Verdict::Refused(ToHost::StartFailed { r#type, message, traceback })) => {
+                StartError::raised(target, self.recipe.python(), r#type, message, traceback)
+            }
+            _ => self.died_early(target, exit, out_of_memory, stderr_tail),
+        }
+    }
+
+    /// The process ended without a word. The interpreter is asked why that may be.
+    fn died_early(&self, target: String, exit: Exit, out_of_memory: OutOfMemory, stderr_tail: String) -> StartError {
+        if let Some(error) = crate::python::explain(self.recipe.python(), &self.shared.settings) {
+            return error;
+        }
+        match exit {
+            Exit::Status(0) => StartError::NeverServed { target },
+            Exit::Status(_) => StartError::ScriptExited { target, exit, stderr_tail },
+            _ => StartError::WorkerDied { target, exit, out_of_memory, stderr_tail },
+        }
+    }
+}

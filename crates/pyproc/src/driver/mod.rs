@@ -1,0 +1,265 @@
+//! The pool's own thread: starts and ends processes, hears what they say, watches the clock, and
+//! drains lanes when no caller does.
+//!
+//! Processes are started here because the parent-death signal follows the thread that forks.
+
+mod ended;
+mod failure;
+mod housekeeping;
+mod output;
+mod ready;
+mod stop;
+mod worker;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::wait::spin_cap;
+use rustix::event::{EventfdFlags, Timespec, epoll};
+
+use crate::config::Settings;
+use crate::core::{Core, Woken};
+use crate::error::StartError;
+use crate::pool::Shared;
+use crate::scheduler::{Nanos, Scheduler};
+use crate::segments::Allowance;
+use crate::signal::Signal;
+use crate::supervisor::Supervisor;
+use stop::Stop;
+use worker::{Recipe, Running, Stage, Verdict};
+
+/// How often the driver looks while callers rely on one another.
+const TICK_NS: Nanos = 1_000_000;
+
+/// What an event of the epoll instance is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum About {
+    Bell,
+    Control,
+    Exit,
+    Stdout,
+    Stderr,
+}
+
+const KICK: u64 = u64::MAX;
+
+/// The driver's state.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    epoll: OwnedFd,
+    recipe: Recipe,
+    supervisor: Supervisor,
+    workers: Vec<Option<Running>>,
+    /// Every worker has been up once.
+    started: bool,
+    stop: Option<Stop>,
+    idle_ticks: u32,
+    seen_activity: u64,
+    next_retire: Nanos,
+    buffer: Vec<u8>,
+}
+
+impl Driver {
+    /// Everything that can be done, and fail, before there is a thread.
+    pub(crate) fn prepare(settings: Settings) -> Result<(Arc<Shared>, Self), StartError> {
+        let system = |action| move |source: rustix::io::Errno| worker::refused(action, source.into());
+        failure::check_script(&settings)?;
+        let python = crate::python::find(&settings)?;
+        let kick = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(system("create an event descriptor"))?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(system("create an epoll instance"))?;
+        epoll::add(&epoll, &kick, epoll::EventData::new_u64(KICK), epoll::EventFlags::IN).map_err(system("watch an event descriptor"))?;
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        let spin_ns = spin_cap(cpus, false, settings.spin.as_nanos() as u64);
+        let recipe = Recipe::new(&settings, python, spin_ns);
+        let supervisor = Supervisor::new(
+            settings.workers,
+            settings.restart_backoff_initial,
+            settings.restart_backoff_max,
+            now_ns(),
+        );
+        let scheduler = Scheduler::new(settings.workers, settings.queue, settings.max_concurrency as usize);
+        let shared = Arc::new(Shared {
+            core: Mutex::new(Core::new(scheduler, settings.workers, spin_ns)),
+            allowance: Allowance::new(settings.segment_memory),
+            kick,
+            started: Signal::default(),
+            stopped: Signal::default(),
+            functions: OnceLock::new(),
+            settings,
+        });
+        let workers = (0..shared.settings.workers).map(|_| None).collect();
+        let driver = Self {
+            shared: Arc::clone(&shared),
+            epoll,
+            recipe,
+            supervisor,
+            workers,
+            started: false,
+            stop: None,
+            idle_ticks: 0,
+            seen_activity: 0,
+            next_retire: Nanos::MAX,
+            buffer: worker::message_buffer(),
+        };
+        Ok((shared, driver))
+    }
+
+    /// Starts the thread.
+    pub(crate) fn spawn(self) -> Result<(), StartError> {
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new()
+            .name("pyproc-driver".to_owned())
+            .spawn(move || self.run())
+            .map(drop)
+            .map_err(|source| {
+                // Nobody else will say so.
+                shared.stopped.set(Ok(()));
+                StartError::System { action: "start its thread", source }
+            })
+    }
+
+    fn run(mut self) {
+        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
+        loop {
+            let next = self.housekeeping();
+            if self.is_over() {
+                break;
+            }
+            let timeout = timeout(next);
+            // Interrupted by a signal: looked again.
+            let count = epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()).unwrap_or(0);
+            for event in &events[..count] {
+                let data = event.data;
+                self.event(data.u64());
+            }
+        }
+        self.finish();
+    }
+
+    fn event(&mut self, data: u64) {
+        if data == KICK {
+            let mut counter = [0; 8];
+            let _ = rustix::io::read(&self.shared.kick, &mut counter);
+            return;
+        }
+        let (worker, generation, about) = event_parts(data);
+        let current = self.workers.get_mut(worker).and_then(Option::as_mut);
+        let Some(running) = current.filter(|running| running.generation == generation) else { return };
+        match about {
+            Some(About::Bell) => self.bell(worker),
+            Some(About::Control) => self.control(worker),
+            Some(About::Exit) => self.exited(worker),
+            Some(About::Stdout) => running.read_stdout(),
+            Some(About::Stderr) => running.read_stderr(),
+            None => {}
+        }
+    }
+
+    /// A worker has rung: nobody else looks for its answers.
+    fn bell(&mut self, worker: usize) {
+        let shared = Arc::clone(&self.shared);
+        let mut woken = Woken::new();
+        let mut core = shared.core.lock();
+        if let Some(end) = core.ends.get(worker) {
+            end.lane.bell().clear();
+            end.armed = false;
+        }
+        let now = now_ns();
+        // Within bounds, so that one worker cannot occupy the driver; what is left rings again.
+        for _ in 0..16 {
+            if core.drain_lane(now, worker, &mut woken, 64) < 64 {
+                break;
+            }
+        }
+        core.watched(&mut woken);
+        shared.unlock(core, woken);
+    }
+
+    fn watch(&self, fd: BorrowedFd<'_>, worker: usize, generation: u32, about: About) -> rustix::io::Result<()> {
+        let data = epoll::EventData::new_u64(event_data(worker, generation, about));
+        epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)
+    }
+
+    /// Starts the processes that are due.
+    fn start_due(&mut self, now: Nanos) {
+        if self.stop.is_some() {
+            return;
+        }
+        for worker in self.supervisor.due(now) {
+            let generation = self.supervisor.started(worker);
+            match self.recipe.start(worker, generation).and_then(|running| self.watched(running)) {
+                Ok(running) => self.workers[worker] = Some(running),
+                Err(error) => {
+                    let pause = self.supervisor.died(now, worker, false);
+                    if !self.started {
+                        self.start_failed(error);
+                        return;
+                    }
+                    tracing::error!(target: "pyproc", worker, error = %error, again_in = ?pause, "a worker could not be started");
+                }
+            }
+        }
+    }
+
+    fn watched(&self, running: Running) -> Result<Running, StartError> {
+        let worker = running.source.worker;
+        let add = || -> rustix::io::Result<()> {
+            let generation = running.generation;
+            self.watch(running.process.pidfd(), worker, generation, About::Exit)?;
+            self.watch(running.control.as_fd(), worker, generation, About::Control)?;
+            let [stdout, stderr] = running.fds();
+            if let Some(fd) = stdout {
+                self.watch(fd.as_fd(), worker, generation, About::Stdout)?;
+            }
+            if let Some(fd) = stderr {
+                self.watch(fd.as_fd(), worker, generation, About::Stderr)?;
+            }
+            if let Stage::Handshake { lane, .. } = &running.stage {
+                self.watch(lane.bell().as_fd(), worker, generation, About::Bell)?;
+            }
+            Ok(())
+        };
+        match add() {
+            Ok(()) => Ok(running),
+            Err(source) => Err(worker::refused("watch a worker", source.into())),
+        }
+    }
+
+    /// The pool cannot come up: its caller is told, everything is taken down.
+    fn start_failed(&mut self, error: StartError) {
+        self.shared.started.set(Err(Arc::new(Mutex::new(Some(error)))));
+        self.stop_now();
+    }
+
+    /// Ends a process that has broken the protocol, or is late.
+    fn condemn(&mut self, worker: usize, verdict: Verdict) {
+        if let Some(running) = &mut self.workers[worker]
+            && running.verdict.is_none()
+        {
+            running.verdict = Some(verdict);
+            running.process.kill_group();
+        }
+    }
+}
+
+fn event_data(worker: usize, generation: u32, about: About) -> u64 {
+    u64::from(generation) << 32 | (worker as u64) << 3 | about as u64
+}
+
+fn event_parts(data: u64) -> (usize, u32, Option<About>) {
+    let about = [About::Bell, About::Control, About::Exit, About::Stdout, About::Stderr];
+    let worker = (data as u32 >> 3) as usize;
+    (worker, (data >> 32) as u32, about.get((data & 7) as usize).copied())
+}
+
+/// Until `next`; `None`: for ever.
+fn timeout(next: Nanos) -> Option<Timespec> {
+    if next == Nanos::MAX {
+        return None;
+    }
+    let left = next.saturating_sub(now_ns());
+    Some(Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 })
+}

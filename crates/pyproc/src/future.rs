@@ -1,0 +1,192 @@
+//! One call as a future: submit, look for the answer, leave nothing behind when dropped.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::lane::Watch;
+
+use crate::calls::{CallData, Outcome};
+use crate::core::{Core, Waiting, Woken};
+use crate::error::CallError;
+use crate::pool::Shared;
+use crate::scheduler::Spec;
+use crate::slab::Key;
+
+/// Looks between two looks at the clock.
+const LOOKS: u32 = 24;
+
+enum State {
+    New(Spec, CallData),
+    Waiting(Key),
+    Over,
+}
+
+/// A call on its way. Resolves to how it ended and the call's data.
+pub(crate) struct Call<'p> {
+    shared: &'p Shared,
+    state: State,
+}
+
+impl<'p> Call<'p> {
+    pub(crate) fn new(shared: &'p Shared, spec: Spec, data: CallData) -> Self {
+        Self { shared, state: State::New(spec, data) }
+    }
+}
+
+impl Future for Call<'_> {
+    type Output = Result<(Outcome, CallData), CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let shared = self.shared;
+        let mut woken = Woken::new();
+        let now = now_ns();
+        let mut core = shared.core.lock();
+        let (key, first) = match mem::replace(&mut self.state, State::Over) {
+            State::New(mut spec, data) => {
+                spec.deadline = spec.deadline.saturating_add(now);
+                match core.submit(now, spec, data) {
+                    Ok(key) => (key, true),
+                    Err((error, data)) => {
+                        if let Some(large) = data.large {
+                            core.ends.give_back(large, false);
+                        }
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            }
+            State::Waiting(key) => (key, false),
+            State::Over => return Poll::Ready(Err(CallError::Closed)),
+        };
+        self.state = State::Waiting(key);
+        let mut now = now;
+        if !first && !core.scheduler.is_done(key) && core.may_lead(key) {
+            core.drain(now, &mut woken);
+        }
+        loop {
+            if let Some((outcome, data)) = core.take(key, &mut woken) {
+                self.state = State::Over;
+                shared.unlock(core, woken);
+                return Poll::Ready(Ok((outcome, data)));
+            }
+            if !woken.is_empty() && core.may_lead(key) {
+                // Others have their answers: let them run, they may have more to ask.
+                core.lead(key);
+                core.lead_later(now);
+                return pend(shared, core, key, context, woken, true);
+            }
+            match core.waiting(now, key, first) {
+                Waiting::Follow => return pend(shared, core, key, context, woken, false),
+                Waiting::Yield => return pend(shared, core, key, context, woken, true),
+                Waiting::Spin(budget) => {
+                    let watches = core.watches();
+                    shared.unlock(core, mem::take(&mut woken));
+                    let (found, at) = spin(&watches, now, budget);
+                    core = shared.core.lock();
+                    now = at;
+                    if found {
+                        core.spin.succeeded();
+                        core.drain(now, &mut woken);
+                        continue;
+                    }
+                    core.sleep(now, &mut woken);
+                    if core.scheduler.is_done(key) {
+                        continue;
+                    }
+                    return pend(shared, core, key, context, woken, false);
+                }
+            }
+        }
+    }
+}
+
+/// Looks at the lanes for `budget` nanoseconds: whether something has come, and the time.
+#[inline]
+fn spin(watches: &Watches, start: u64, budget: u64) -> (bool, u64) {
+    let until = start.saturating_add(budget);
+    loop {
+        for _ in 0..LOOKS {
+            if watches.ready() {
+                return (true, start);
+            }
+            core::hint::spin_loop();
+        }
+        let now = now_ns();
+        if now >= until {
+            return (watches.ready(), now);
+        }
+    }
+}
+
+/// The lanes that a leader watches. Nearly always one.
+pub(crate) enum Watches {
+    One(Watch),
+    Many(Vec<Watch>),
+}
+
+impl Watches {
+    #[inline]
+    fn ready(&self) -> bool {
+        match self {
+            Self::One(watch) => watch.ready(),
+            Self::Many(watches) => watches.iter().any(Watch::ready),
+        }
+    }
+}
+
+impl Core {
+    fn watches(&mut self) -> Watches {
+        let mut busy = (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
+        let first = busy.next().and_then(|worker| self.ends.ends[worker].as_ref());
+        match (first, busy.next()) {
+            (Some(end), None) => Watches::One(end.lane.watch()),
+            _ => {
+                let busy = (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
+                Watches::Many(busy.filter_map(|worker| Some(self.ends.ends[worker].as_ref()?.lane.watch())).collect())
+            }
+        }
+    }
+}
+
+/// Leaves the waker and lets go of the lock.
+fn pend<T>(
+    shared: &Shared,
+    mut core: parking_lot::MutexGuard<'_, Core>,
+    key: Key,
+    context: &mut Context<'_>,
+    woken: Woken,
+    again: bool,
+) -> Poll<T> {
+    if let Some(data) = core.scheduler.data(key) {
+        match &mut data.waker {
+            Some(waker) if waker.will_wake(context.waker()) => {}
+            waker => *waker = Some(context.waker().clone()),
+        }
+    }
+    shared.unlock(core, woken);
+    if again {
+        context.waker().wake_by_ref();
+    }
+    Poll::Pending
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Over => {}
+            State::New(_, data) => {
+                if let Some(large) = data.large {
+                    self.shared.core.lock().ends.give_back(large, false);
+                }
+            }
+            State::Waiting(key) => {
+                let mut woken = Woken::new();
+                let mut core = self.shared.core.lock();
+                core.give_up(now_ns(), key, &mut woken);
+                self.shared.unlock(core, woken);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The workers' lanes as the scheduler sees them, with the segments and messages that go with calls.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::control::ControlSocket;
+use pyproc_ipc::lane::{HostLane, Outgoing};
+use pyproc_ipc::message::{Direction, ToWorker};
+use pyproc_ipc::record::{ContentType, SegmentRef};
+use pyproc_ipc::ring::Violation;
+
+use crate::calls::CallData;
+use crate::scheduler::{Lanes, Nanos};
+use crate::segments::{LargeBody, Owner, RequestSegments, ResponseSegments, SegmentMemory};
+
+/// A control message that the socket had no room for yet.
+struct Waiting {
+    bytes: Vec<u8>,
+    memory: Option<std::os::fd::OwnedFd>,
+}
+
+/// Messages that wait before a worker that does not read them counts as broken.
+const OUTBOX_LIMIT: usize = 100_000;
+
+/// The host's end of everything that leads to one worker process.
+pub(crate) struct WorkerEnd {
+    pub(crate) lane: HostLane,
+    pub(crate) generation: u32,
+    control: Arc<ControlSocket>,
+    outbox: VecDeque<Waiting>,
+    /// The worker's number of each of the pool's functions.
+    numbers: Vec<Option<u16>>,
+    pub(crate) requests: RequestSegments,
+    pub(crate) responses: ResponseSegments,
+    pub(crate) armed: bool,
+    pub(crate) violation: Option<String>,
+}
+
+impl WorkerEnd {
+    pub(crate) fn new(lane: HostLane, generation: u32, control: Arc<ControlSocket>) -> Self {
+        Self {
+            lane,
+            generation,
+            control,
+            outbox: VecDeque::new(),
+            numbers: Vec::new(),
+            requests: RequestSegments::default(),
+            responses: ResponseSegments::default(),
+            armed: false,
+            violation: None,
+        }
+    }
+
+    pub(crate) fn set_numbers(&mut self, numbers: Vec<Option<u16>>) {
+        self.numbers = numbers;
+    }
+
+    /// Remembers the first violation; the driver kills the worker for it.
+    pub(crate) fn broke(&mut self, message: impl ToString) {
+        if self.violation.is_none() {
+            self.violation = Some(message.to_string());
+        }
+    }
+
+    /// Sends a control message now or as soon as there is room, in order.
+    pub(crate) fn tell(&mut self, message: &ToWorker, memory: Option<&SegmentMemory>) {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        if self.outbox.is_empty() {
+            let fds: Vec<_> = memory.iter().map(|memory| memory.memory().fd()).collect();
+            match self.control.send(&bytes, &fds) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                // Sent; or the worker is gone, which its pidfd says better.
+                _ => return,
+            }
+        }
+        if self.outbox.len() >= OUTBOX_LIMIT {
+            self.broke("it does not read its control messages");
+            return;
+        }
+        match memory.map(|memory| memory.memory().fd().try_clone_to_owned()).transpose() {
+            Ok(memory) => self.outbox.push_back(Waiting { bytes, memory }),
+            Err(error) => self.broke(format_args!("a segment could not be passed to it ({error})")),
+        }
+    }
+
+    /// Sends what waits; `false` when something still has to.
+    pub(crate) fn flush(&mut self) -> bool {
+        while let Some(waiting) = self.outbox.front() {
+            let fds: Vec<_> = waiting.memory.iter().map(|fd| fd.as_fd()).collect();
+            match self.control.send(&waiting.bytes, &fds) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
+                _ => self.outbox.pop_front(),
+            };
+        }
+        true
+    }
+
+    /// Has messages that the control socket had no room for.
+    pub(crate) fn backlogged(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Grants the worker memory for a large result that it has asked for.
+    pub(crate) fn grant(&mut self, now: Nanos, request: u32, memory: SegmentMemory) -> Result<(), String> {
+        let bytes = memory.memory().bytes() as u64;
+        let Some((number, memory)) = self.responses.grant(now, memory) else {
+            return Err("it has as many segments as it can have".to_owned());
+        };
+        let memory = Arc::clone(memory);
+        let grant = ToWorker::SegmentGrant { number, bytes, direction: Direction::Response, request };
+        self.tell(&grant, Some(&memory));
+        Ok(())
+    }
+
+    /// The reference under which this worker reads a large body, granting it the segment if it is fresh.
+    fn lend(&mut self, worker: usize, large: &mut LargeBody) -> Option<SegmentRef> {
+        let ours = |owner: &Owner| owner.worker == worker && owner.generation == self.generation;
+        let number = match large.owner.filter(ours) {
+            Some(owner) => owner.number,
+            None => {
+                let number = self.requests.adopt()?;
+                let grant = ToWorker::SegmentGrant {
+                    number,
+                    bytes: large.memory.memory().bytes() as u64,
+                    direction: Direction::Request,
+                    request: 0,
+                };
+                self.tell(&grant, Some(&large.memory));
+                large.owner = Some(Owner { worker, generation: self.generation, number });
+                number
+            }
+        };
+        self.requests.next_turn(number, large.bytes)
+    }
+
+    /// Tells the worker to give back segments that have been idle since `before`.
+    pub(crate) fn retire_segments(&mut self, before: Nanos) {
+        let requests = self.requests.retire(before, &self.lane);
+        let responses = self.responses.retire(before);
+        let going = requests
+            .into_iter()
+            .map(|(number, turn)| (number, turn, Direction::Request))
+            .chain(responses.into_iter().map(|(number, turn)| (number, turn, Direction::Response)));
+        for (number, turn, direction) in going {
+            self.tell(&ToWorker::SegmentDrop { number, direction, turn }, None);
+        }
+    }
+
+    /// Is there shared memory for large bodies that will have to be given back?
+    pub(crate) fn has_segments(&self) -> bool {
+        !self.requests.is_empty() || !self.responses.is_empty()
+    }
+}
+
+/// Every worker's end, by the worker's place in the pool; `None` while no process is there.
+#[derive(Default)]
+pub(crate) struct Ends {
+    pub(crate) ends: Vec<Option<WorkerEnd>>,
+}
+
+impl Ends {
+    pub(crate) fn get(&mut self, worker: usize) -> Option<&mut WorkerEnd> {
+        self.ends.get_mut(worker)?.as_mut()
+    }
+
+    /// Gives a large body's segment back to the worker it belongs to; one without an owner is freed.
+    pub(crate) fn give_back(&mut self, large: LargeBody, seen: bool) {
+        let Some(owner) = large.owner else { return };
+        if let Some(end) = self.get(owner.worker)
+            && end.generation == owner.generation
+        {
+            end.requests.give_back(now_ns(), owner.number, large.memory, seen);
+        }
+    }
+}
+
+impl Lanes<CallData> for Ends {
+    #[inline]
+    fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut CallData) -> Option<u64> {
+        let end = self.ends.get_mut(worker)?.as_mut()?;
+        let number = end.numbers.get(function).copied().flatten()?;
+        let call = Outgoing { call: id, function: number, deadline, content: data.content, wanted: data.wanted };
+        let pushed = match &mut data.large {
+            None => end.lane.push(&call, &[], &data.body),
+            Some(large) => {
+                let reference = end.lend(worker, large)?;
+                end.lane.push_segment(&call, &[], reference)
+            }
+        };
+        data.seen |= matches!(pushed, Ok(Some(_)));
+        pushed.unwrap_or_else(|violation: Violation| {
+            end.broke(violation);
+            None
+        })
+    }
+
+    #[inline]
+    fn publish(&mut self, worker: usize) {
+        if let Some(Some(end)) = self.ends.get_mut(worker) {
+            end.lane.publish();
+        }
+    }
+
+    fn revoke(&mut self, worker: usize, position: u64) -> bool {
+        let Some(end) = self.get(worker) else { return false };
+        end.lane.revoke(position).unwrap_or_else(|violation| {
+            end.broke(violation);
+            false
+        })
+    }
+}
+
+/// The reply's content type when the caller leaves it to the function.
+pub(crate) const ANY: ContentType = ContentType::None;

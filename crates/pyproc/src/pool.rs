@@ -1,0 +1,218 @@
+//! [`Pool`]: worker processes to call Python functions in.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+
+use parking_lot::{Mutex, MutexGuard};
+use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::message::FunctionInfo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::{PoolConfig, Settings};
+use crate::core::{Core, Phase, Woken};
+use crate::driver::Driver;
+use crate::functions::Functions;
+use crate::error::{CallError, ShutdownError, StartError};
+use crate::request::{BodyMut, Request};
+use crate::segments::Allowance;
+use crate::signal::Signal;
+
+/// What every handle, every call and the driver thread share.
+pub(crate) struct Shared {
+    pub(crate) core: Mutex<Core>,
+    pub(crate) settings: Settings,
+    pub(crate) allowance: Arc<Allowance>,
+    /// Fixed once the first worker is up.
+    pub(crate) functions: OnceLock<Functions>,
+    /// Wakes the driver thread.
+    pub(crate) kick: OwnedFd,
+    pub(crate) started: Signal<Result<(), Arc<Mutex<Option<StartError>>>>>,
+    pub(crate) stopped: Signal<Result<(), ShutdownError>>,
+}
+
+impl Shared {
+    /// Lets go of the lock, then wakes whoever is to be woken: no foreign code runs under it.
+    #[inline]
+    pub(crate) fn unlock(&self, mut core: MutexGuard<'_, Core>, woken: Woken) {
+        let kick = std::mem::take(&mut core.kick);
+        drop(core);
+        woken.into_iter().for_each(Waker::wake);
+        if kick {
+            self.kick();
+        }
+    }
+
+    /// Wakes the driver thread.
+    pub(crate) fn kick(&self) {
+        // It fails only when the counter is full, and then the driver is awake.
+        let _ = rustix::io::write(&self.kick, &1u64.to_ne_bytes());
+    }
+}
+
+/// The last handle's drop ends the pool.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut core = self.shared.core.lock();
+        core.phase = Phase::Closed;
+        drop(core);
+        self.shared.kick();
+    }
+}
+
+/// A pool of Python worker processes.
+///
+/// Handles are cheap to clone and may be used from any thread and any number of async runtimes; the
+/// pool belongs to none of them. Dropping the last handle kills the workers without blocking;
+/// [`shutdown`](Self::shutdown) lets them finish first.
+///
+/// ```no_run
+/// use pyproc::{Pool, PoolConfig};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = Pool::start(PoolConfig::new("worker.py").workers(4)).await?;
+/// let doubled: f64 = pool.call("double", &21.0).await?;
+/// pool.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Pool {
+    handle: Arc<Handle>,
+}
+
+impl Pool {
+    /// Starts the workers and waits until all of them can be called.
+    ///
+    /// # Errors
+    /// [`StartError`] when the configuration is wrong, Python or the worker cannot be found, or a
+    /// worker does not come up. Nothing is left behind then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends what has been started.
+    pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
+        let settings = config.resolve()?;
+        let (shared, driver) = Driver::prepare(settings)?;
+        let pool = Self { handle: Arc::new(Handle { shared }) };
+        driver.spawn()?;
+        match pool.shared().started.wait().await {
+            Ok(()) => Ok(pool),
+            Err(error) => {
+                // The error is one value, and this the only one who waits for it.
+                let error = error.lock().take();
+                pool.shared().stopped.wait().await.ok();
+                Err(error.unwrap_or_else(|| StartError::System {
+                    action: "start its workers",
+                    source: std::io::Error::other("the pool was closed meanwhile"),
+                }))
+            }
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// Calls a function: `arguments` become its arguments, what it returns becomes an `R`.
+    ///
+    /// Structs travel as maps by name; how a body becomes arguments is in the worker's
+    /// documentation and in `pyproc list`. For a timeout, retries or bytes use
+    /// [`request`](Self::request).
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call: it is taken back if no worker has started it; a
+    /// coroutine is cancelled, and a plain function is asked to stop by an exception.
+    #[inline]
+    pub async fn call<A, R>(&self, function: &str, arguments: &A) -> Result<R, CallError>
+    where
+        A: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        self.request(function).call(arguments).await
+    }
+
+    /// A call to be described further before it is made.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+    /// use std::time::Duration;
+    ///
+    /// let answer: f64 = pool.request("predict").timeout(Duration::from_millis(50)).idempotent().call(&[1.0, 2.0]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn request<'p>(&'p self, function: &'p str) -> Request<'p> {
+        Request::new(self.shared(), function)
+    }
+
+    /// Memory for a large body, to be written in place: what is written there reaches Python
+    /// without another copy.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+    /// use pyproc::ContentType;
+    ///
+    /// let mut image = pool.allocate(1 << 20)?;
+    /// image.fill(0x7f);
+    /// let reply = pool.request("resize").body(image.into_body(ContentType::Raw)).send().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError::TooLarge`] beyond `max_body`, [`CallError::Overloaded`] when the pool's
+    /// `segment_memory` or the system's memory is used up.
+    pub fn allocate(&self, bytes: usize) -> Result<BodyMut, CallError> {
+        BodyMut::allocate(&self.handle.shared, bytes)
+    }
+
+    /// The functions that the workers expose.
+    #[must_use]
+    pub fn functions(&self) -> Vec<FunctionInfo> {
+        let functions = self.shared().functions.get();
+        functions.into_iter().flat_map(|functions| &functions.list).map(|function| function.info.clone()).collect()
+    }
+
+    /// Takes no more calls, lets those it has finish within `shutdown_timeout`, then ends the
+    /// workers. Afterwards no process, file or memory is left.
+    ///
+    /// # Errors
+    /// [`ShutdownError`] when calls had to be stopped or workers to be killed; the pool is down all
+    /// the same.
+    ///
+    /// # Cancel safety
+    /// The shutdown goes on when the future is dropped.
+    pub async fn shutdown(&self) -> Result<(), ShutdownError> {
+        let shared = self.shared();
+        {
+            let mut core = shared.core.lock();
+            if core.phase == Phase::Serving {
+                core.phase = Phase::Draining;
+                let deadline = now_ns().saturating_add(shared.settings.shutdown_timeout.as_nanos() as u64);
+                core.wake_driver_by(deadline);
+            }
+        }
+        shared.kick();
+        shared.stopped.wait().await
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Pool")
+            .field("target", &self.shared().settings.target)
+            .field("workers", &self.shared().settings.workers)
+            .finish_non_exhaustive()
+    }
+}

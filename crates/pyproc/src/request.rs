@@ -1,0 +1,327 @@
+//! [`Request`]: one call, described step by step.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pyproc_ipc::lane::INLINE_MAX;
+use pyproc_ipc::record::{ContentType, Kind};
+use pyproc_ipc::shm::PeerAccess;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::{Body, Payload, Reply, decode_result, encode_arguments};
+use crate::calls::{CallData, Outcome};
+use crate::functions::Functions;
+use crate::error::{CallError, Part, Phase, worker_error};
+use crate::future::Call;
+use crate::lanes::ANY;
+use crate::pool::Shared;
+use crate::scheduler::Spec;
+use crate::segments::{LargeBody, NoSegment, Owner, SegmentMemory};
+
+/// Buffers kept per thread, so that a call allocates nothing.
+const BUFFERS: usize = 64;
+
+/// A buffer that grew past this is not kept.
+const BUFFER_MAX: usize = 64 * 1024;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+#[inline]
+fn buffer() -> Vec<u8> {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+#[inline]
+fn keep(mut buffer: Vec<u8>) {
+    if buffer.capacity() <= BUFFER_MAX {
+        buffer.clear();
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < BUFFERS {
+                spare.push(buffer);
+            }
+        });
+    }
+}
+
+/// A call that is not made yet; from [`Pool::request`](crate::Pool::request).
+///
+/// Without further words it has the function's own time limit, is not repeated after a worker's
+/// death, has no body, and leaves the reply's content type to the function.
+#[must_use = "a request does nothing until `call` or `send` is awaited"]
+pub struct Request<'p> {
+    shared: &'p Shared,
+    function: &'p str,
+    timeout: Option<Duration>,
+    idempotent: bool,
+    max_attempts: Option<u32>,
+    body: Body,
+    wanted: ContentType,
+}
+
+impl<'p> Request<'p> {
+    #[inline]
+    pub(crate) fn new(shared: &'p Shared, function: &'p str) -> Self {
+        Self { shared, function, timeout: None, idempotent: false, max_attempts: None, body: Body::empty(), wanted: ANY }
+    }
+
+    /// How long to wait for the answer, from the call on. It can only be shorter than the function's
+    /// own limit. When it passes, the caller is answered at once and the function is asked to stop;
+    /// the worker is never killed for it.
+    #[inline]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Running it twice does no harm: after the death of its worker it is given to another, up to
+    /// `max_attempts` times in all.
+    #[inline]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// How often an idempotent call may be started in all. Default: the pool's `max_attempts` (3).
+    #[inline]
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts.max(1));
+        self
+    }
+
+    /// The body, as bytes. Used by [`send`](Self::send).
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// What the reply should be: [`ContentType::MsgPack`], [`ContentType::Json`] or
+    /// [`ContentType::Raw`] (which only a function that returns bytes can give).
+    /// Default: MessagePack, raw bytes for a function that returns bytes.
+    pub fn accept(mut self, content_type: ContentType) -> Self {
+        self.wanted = content_type;
+        self
+    }
+
+    /// Makes the call with `arguments`, typed; a [`body`](Self::body) is not looked at.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call.
+    #[inline]
+    pub async fn call<A, R>(self, arguments: &A) -> Result<R, CallError>
+    where
+        A: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        let mut body = buffer();
+        encode_arguments(arguments, &mut body)?;
+        let spec = self.spec()?;
+        let large = if body.len() <= INLINE_MAX { None } else { Some(self.large(&body)?) };
+        if large.is_some() {
+            body = Vec::new();
+        }
+        let (outcome, data) = self.run(spec, ContentType::MsgPack, body, large).await?;
+        match outcome {
+            Outcome::Inline(Kind::Result, content) => {
+                let result = decode_result(content, &data.body);
+                keep(data.body);
+                result
+            }
+            outcome => {
+                let (content, bytes) = self.finish(spec, outcome, data)?;
+                decode_result(content, &bytes)
+            }
+        }
+    }
+
+    /// Makes the call with the [`body`](Self::body): bytes in, bytes out.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call.
+    pub async fn send(mut self) -> Result<Reply, CallError> {
+        let spec = self.spec()?;
+        let content = self.body.content_type();
+        let (body, large) = match std::mem::take(&mut self.body).into_payload() {
+            Payload::Bytes(bytes) if bytes.len() <= INLINE_MAX => {
+                let mut body = buffer();
+                body.extend_from_slice(&bytes);
+                (body, None)
+            }
+            Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&bytes)?)),
+            Payload::InPlace(body) => (Vec::new(), Some(body.into_large()?)),
+        };
+        let (outcome, data) = self.run(spec, content, body, large).await?;
+        let (content, bytes) = self.finish(spec, outcome, data)?;
+        Ok(Reply::new(content, Bytes::from(bytes)))
+    }
+
+    fn run(&self, mut spec: Spec, content: ContentType, body: Vec<u8>, large: Option<LargeBody>) -> Call<'p> {
+        spec.bound = large.as_ref().and_then(|large| large.owner).map(|owner| owner.worker);
+        let data = CallData { body, large, content, wanted: self.wanted, seen: false, waker: None, outcome: None };
+        Call::new(self.shared, spec, data)
+    }
+
+    /// What the scheduler has to know; the deadline is relative until the
+    /// call is submitted.
+    #[inline]
+    fn spec(&self) -> Result<Spec, CallError> {
+        // A pool that can be called has started, and then the functions are known.
+        let functions = self.shared.functions.get().ok_or(CallError::Closed)?;
+        let Some(function) = functions.number(self.function) else {
+            return Err(CallError::no_such_function(self.function, functions.names()));
+        };
+        let limit = functions.list[function].limit_ns;
+        let settings = &self.shared.settings;
+        let timeout = self.timeout.map_or(limit, |timeout| limit.min(timeout.as_nanos() as u64));
+        let max_attempts = if self.idempotent { self.max_attempts.unwrap_or(settings.max_attempts) } else { 1 };
+        let limit = limit.saturating_add(settings.grace.as_nanos() as u64);
+        Ok(Spec { function, deadline: timeout, timeout, limit, max_attempts, bound: None })
+    }
+
+    fn large(&self, body: &[u8]) -> Result<LargeBody, CallError> {
+        let mut large = large_body(self.shared, body.len())?;
+        fill(&mut large, body);
+        Ok(large)
+    }
+
+    /// What an outcome means, outside of the lock.
+    fn finish(&self, spec: Spec, outcome: Outcome, data: CallData) -> Result<(ContentType, Vec<u8>), CallError> {
+        let (kind, content, bytes) = match outcome {
+            Outcome::Failed(error) => return Err(error),
+            Outcome::Inline(kind, content) => (kind, content, data.body),
+            Outcome::Segment(kind, content, answer) => {
+                let limit = self.shared.settings.max_body as u64;
+                let size = answer.reference.bytes;
+                let bytes = if size <= limit { answer.memory.memory().copy_to_vec(size as usize) } else { None };
+                self.shared.core.lock().answer_copied(&answer);
+                let too_large = CallError::TooLarge { part: Part::Result, size, limit };
+                (kind, content, bytes.ok_or(too_large)?)
+            }
+        };
+        match kind {
+            Kind::Result => Ok((content, bytes)),
+            Kind::Expired => Err(CallError::Timeout { phase: Phase::Queue, after: Duration::from_nanos(spec.timeout) }),
+            _ => {
+                let names = self.shared.functions.get().map(Functions::names).unwrap_or_default();
+                Err(worker_error(&bytes, self.function, names))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Request")
+            .field("function", &self.function)
+            .field("timeout", &self.timeout)
+            .field("idempotent", &self.idempotent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A segment for a body of `bytes`: an idle one of the least loaded worker, or a fresh one.
+fn large_body(shared: &Shared, bytes: usize) -> Result<LargeBody, CallError> {
+    let limit = shared.settings.max_body;
+    if bytes > limit {
+        return Err(CallError::TooLarge { part: Part::Arguments, size: bytes as u64, limit: limit as u64 });
+    }
+    let mut core = shared.core.lock();
+    if let Some(worker) = core.scheduler.least_loaded()
+        && let Some(end) = core.ends.get(worker)
+        && let Some((number, memory)) = end.requests.take(bytes, &end.lane)
+    {
+        let owner = Some(Owner { worker, generation: end.generation, number });
+        return Ok(LargeBody { memory, bytes, owner });
+    }
+    let waiting = core.scheduler.queued();
+    drop(core);
+    match SegmentMemory::create(bytes, PeerAccess::ReadOnly, &shared.allowance) {
+        Ok(memory) => Ok(LargeBody { memory, bytes, owner: None }),
+        Err(error) => {
+            if let NoSegment::System(error) = &error {
+                tracing::warn!(target: "pyproc", %error, bytes, "no shared memory for a large body");
+            }
+            Err(CallError::Overloaded { waiting, limit: shared.settings.queue })
+        }
+    }
+}
+
+/// Copies `body` into its segment. It fits: the segment was made for it.
+fn fill(large: &mut LargeBody, body: &[u8]) {
+    if let Some(slice) = large.memory.memory_mut().as_mut_slice()
+        && let Some(to) = slice.get_mut(..body.len())
+    {
+        to.copy_from_slice(body);
+    }
+}
+
+/// Memory for a body, written in place; from [`Pool::allocate`](crate::Pool::allocate).
+///
+/// Its contents are not zeroed: a reused piece still holds what the pool's earlier caller wrote.
+pub struct BodyMut {
+    shared: Arc<Shared>,
+    large: Option<LargeBody>,
+}
+
+impl BodyMut {
+    pub(crate) fn allocate(shared: &Arc<Shared>, bytes: usize) -> Result<Self, CallError> {
+        let large = large_body(shared, bytes)?;
+        Ok(Self { shared: Arc::clone(shared), large: Some(large) })
+    }
+
+    /// The body of a call, in this content type.
+    pub fn into_body(self, content_type: ContentType) -> Body {
+        Body::in_place(content_type, self)
+    }
+
+    fn into_large(mut self) -> Result<LargeBody, CallError> {
+        self.large.take().ok_or(CallError::Closed)
+    }
+}
+
+impl Deref for BodyMut {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.large.as_ref().and_then(|large| large.memory.memory().as_slice()?.get(..large.bytes)).unwrap_or_default()
+    }
+}
+
+impl DerefMut for BodyMut {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.large
+            .as_mut()
+            .and_then(|large| {
+                let bytes = large.bytes;
+                large.memory.memory_mut().as_mut_slice()?.get_mut(..bytes)
+            })
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for BodyMut {
+    fn drop(&mut self) {
+        if let Some(large) = self.large.take() {
+            self.shared.core.lock().ends.give_back(large, false);
+        }
+    }
+}
+
+impl fmt::Debug for BodyMut {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("BodyMut").field("bytes", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,633 @@
+//! Which call runs where: a state machine without IO or clock.
+//!
+//! Events and `now` (monotonic nanoseconds) come in as method calls; writing to rings goes out
+//! through [`Lanes`], which the pool implements over shared memory and the tests over a simulation.
+//!
+//! A call is *queued* in the host, *sent* to a worker's ring, or *done* and waiting for its caller.
+//! One whose caller is gone while it runs is *abandoned*: only the worker's entry remembers it.
+
+use std::collections::VecDeque;
+
+use crate::slab::{Key, Slab};
+
+/// Monotonic nanoseconds.
+pub(crate) type Nanos = u64;
+
+/// How much work a worker may have in its ring ahead of what it runs: enough that it never waits
+/// for the host between two short calls, little enough that nothing waits long behind a slow one.
+const WINDOW_NS: u64 = 100_000;
+
+/// Calls that one worker can have at a time, whatever they cost.
+const ENTRIES: usize = 1024;
+
+/// A worker that has not answered for this long counts as stalled: what it has not started may go elsewhere.
+const STALL_NS: u64 = 200_000;
+
+/// What the scheduler needs to know of a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spec {
+    /// The pool's number of the function.
+    pub(crate) function: usize,
+    /// When the caller gives up.
+    pub(crate) deadline: Nanos,
+    /// How long the caller was willing to wait, for the error's sentence.
+    pub(crate) timeout: Nanos,
+    /// How long the function itself may run before its worker is killed, grace included.
+    pub(crate) limit: Nanos,
+    /// How often the call may be started in all; 1 for calls that are not idempotent.
+    pub(crate) max_attempts: u32,
+    /// The only worker that can take the call, because its body is in that worker's segment.
+    pub(crate) bound: Option<usize>,
+}
+
+/// The workers' rings.
+pub(crate) trait Lanes<D> {
+    /// Writes a call; its position in the ring, or `None` when there is no room.
+    fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut D) -> Option<u64>;
+    /// Makes what was written visible.
+    fn publish(&mut self, worker: usize);
+    /// Takes a call back; `false` when the worker has it.
+    fn revoke(&mut self, worker: usize, position: u64) -> bool;
+}
+
+/// Why a call is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Where a call's deadline found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It never ran and never will.
+    NotStarted,
+    /// It runs; the worker is to be told.
+    Running {
+        /// The worker that has it.
+        worker: usize,
+        /// The call's id there.
+        id: u64,
+    },
+}
+
+/// What an answer meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// The call that waits for it.
+    Live(Key),
+    /// Its caller is gone.
+    Abandoned,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Queued,
+    Sent { worker: usize, entry: u16, position: u64, at: Nanos },
+    Done,
+}
+
+struct Call<D> {
+    spec: Spec,
+    place: Place,
+    attempts: u32,
+    data: D,
+}
+
+#[derive(Clone, Copy)]
+enum Holder {
+    Free,
+    Live(Key),
+    Abandoned { kill_at: Nanos },
+}
+
+struct Entry {
+    version: u16,
+    holder: Holder,
+    cost: u64,
+    is_async: bool,
+}
+
+#[derive(Default)]
+struct Worker {
+    up: bool,
+    generation: u32,
+    entries: Vec<Entry>,
+    free: Vec<u16>,
+    outstanding: usize,
+    backlog: u64,
+    last_answer: Nanos,
+    has_answered: bool,
+    abandoned: usize,
+}
+
+/// What is known of a function's cost.
+#[derive(Clone, Copy)]
+struct Function {
+    /// Smoothed run time; 0: never answered.
+    run_ns: u64,
+    is_async: bool,
+}
+
+/// The scheduler's whole state.
+pub(crate) struct Scheduler<D> {
+    calls: Slab<Call<D>>,
+    queue: VecDeque<Key>,
+    workers: Vec<Worker>,
+    functions: Vec<Function>,
+    queue_limit: usize,
+    max_concurrency: usize,
+    bound_in_queue: usize,
+    sent: usize,
+    busy: usize,
+}
+
+impl<D> Scheduler<D> {
+    pub(crate) fn new(workers: usize, queue_limit: usize, max_concurrency: usize) -> Self {
+        Self {
+            calls: Slab::default(),
+            queue: VecDeque::new(),
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+            functions: Vec::new(),
+            queue_limit,
+            max_concurrency,
+            bound_in_queue: 0,
+            sent: 0,
+            busy: 0,
+        }
+    }
+
+    /// Makes room for a function with the next number.
+    pub(crate) fn add_function(&mut self, is_async: bool) {
+        self.functions.push(Function { run_ns: 0, is_async });
+    }
+
+    /// How many functions there are.
+    pub(crate) fn functions(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// Calls that workers have and somebody waits for.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Calls that workers have, abandoned ones included.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy
+    }
+
+    /// Calls that wait in the host.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Nothing runs and nothing waits, abandoned calls included.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.busy == 0
+    }
+
+    /// Calls that a worker has, abandoned ones included.
+    pub(crate) fn outstanding(&self, worker: usize) -> usize {
+        self.workers[worker].outstanding
+    }
+
+    /// Has this process of the worker answered a call?
+    pub(crate) fn has_answered(&self, worker: usize) -> bool {
+        self.workers[worker].has_answered
+    }
+
+    /// The data of a call that has not been removed.
+    pub(crate) fn data(&mut self, key: Key) -> Option<&mut D> {
+        self.calls.get(key).map(|call| &mut call.data)
+    }
+
+    /// Is the call done, its outcome waiting?
+    pub(crate) fn is_done(&mut self, key: Key) -> bool {
+        self.calls.get(key).is_some_and(|call| matches!(call.place, Place::Done))
+    }
+
+    /// Takes a call that is done out of the table.
+    pub(crate) fn take_done(&mut self, key: Key) -> Option<D> {
+        if !self.is_done(key) {
+            return None;
+        }
+        self.calls.remove(key).map(|call| call.data)
+    }
+
+    /// Ends a call that no worker has and that does not wait; its caller still has to take it.
+    pub(crate) fn finish(&mut self, key: Key) {
+        if let Some(call) = self.calls.get(key) {
+            call.place = Place::Done;
+        }
+    }
+
+    /// Every call that is not done, for a pool that closes.
+    pub(crate) fn unfinished(&self) -> Vec<Key> {
+        self.calls.iter().filter(|(_, call)| !matches!(call.place, Place::Done)).map(|(key, _)| key).collect()
+    }
+
+    /// The worker that a new large call should be bound to.
+    pub(crate) fn least_loaded(&self) -> Option<usize> {
+        (0..self.workers.len())
+            .filter(|&index| self.workers[index].up)
+            .min_by_key(|&index| self.workers[index].outstanding)
+    }
+
+    /// A new call: sent if a worker has room, queued otherwise.
+    pub(crate) fn submit(&mut self, now: Nanos, spec: Spec, data: D, lanes: &mut impl Lanes<D>) -> Result<Key, (Full, D)> {
+        let target = if self.queue.is_empty() { self.choose(&spec) } else { None };
+        if target.is_none() && self.queue.len() >= self.queue_limit {
+            return Err((Full, data));
+        }
+        let key = self.calls.insert(Call { spec, place: Place::Queued, attempts: 0, data });
+        if let Some(worker) = target
+            && self.send(now, key, worker, lanes)
+        {
+            lanes.publish(worker);
+            return Ok(key);
+        }
+        self.enqueue(key, false);
+        Ok(key)
+    }
+
+    /// The worker with the fewest calls among those with room; of equals the one that answered
+    /// last, whose caches are warm and which may still be awake.
+    fn choose(&self, spec: &Spec) -> Option<usize> {
+        let mut best: Option<usize> = None;
+        for (index, worker) in self.workers.iter().enumerate() {
+            if !self.has_room(worker, spec.function) || spec.bound.is_some_and(|bound| bound != index) {
+                continue;
+            }
+            let better = best.is_none_or(|best| {
+                let best = &self.workers[best];
+                (worker.outstanding, u64::MAX - worker.last_answer) < (best.outstanding, u64::MAX - best.last_answer)
+            });
+            if better {
+                best = Some(index);
+            }
+        }
+        best
+    }
+
+    #[inline]
+    fn has_room(&self, worker: &Worker, function: usize) -> bool {
+        if !worker.up || worker.outstanding >= ENTRIES {
+            return false;
+        }
+        if worker.outstanding == 0 {
+            return true;
+        }
+        let function = &self.functions[function];
+        if function.is_async {
+            return worker.outstanding < self.max_concurrency;
+        }
+        worker.backlog + Self::cost(function) <= WINDOW_NS
+    }
+
+    /// What a call is expected to cost; a function that never answered fills a window by itself.
+    #[inline]
+    fn cost(function: &Function) -> u64 {
+        if function.is_async {
+            0
+        } else if function.run_ns == 0 {
+            WINDOW_NS
+        } else {
+            // Half a microsecond for what surrounds the shortest function.
+            function.run_ns.max(400)
+        }
+    }
+
+    fn send(&mut self, now: Nanos, key: Key, index: usize, lanes: &mut impl Lanes<D>) -> bool {
+        let Some(call) = self.calls.get(key) else { return false };
+        let function = self.functions[call.spec.function];
+        let worker = &mut self.workers[index];
+        let entry = match worker.free.pop() {
+            Some(entry) => entry,
+            None => {
+                worker.entries.push(Entry { version: 0, holder: Holder::Free, cost: 0, is_async: false });
+                (worker.entries.len() - 1) as u16
+            }
+        };
+        let slot = &mut worker.entries[usize::from(entry)];
+        slot.version = slot.version.wrapping_add(1);
+        let id = call_id(worker.generation, slot.version, entry);
+        let Some(position) = lanes.push(index, id, call.spec.function, call.spec.deadline, &mut call.data) else {
+            worker.free.push(entry);
+            return false;
+        };
+        slot.holder = Holder::Live(key);
+        slot.cost = Self::cost(&function);
+        slot.is_async = function.is_async;
+        worker.outstanding += 1;
+        worker.backlog += slot.cost;
+        call.place = Place::Sent { worker: index, entry, position, at: now };
+        self.sent += 1;
+        self.busy += 1;
+        true
+    }
+
+    fn enqueue(&mut self, key: Key, front: bool) {
+        if let Some(call) = self.calls.get(key) {
+            call.place = Place::Queued;
+            self.bound_in_queue += usize::from(call.spec.bound.is_some());
+        }
+        if front {
+            self.queue.push_front(key);
+        } else {
+            self.queue.push_back(key);
+        }
+    }
+
+    /// The call that an id stands for at a worker; `None`: no such call is out.
+    #[inline]
+    pub(crate) fn lookup(&self, worker: usize, id: u64) -> Option<Answered> {
+        let worker = &self.workers[worker];
+        let (generation, version, entry) = call_parts(id);
+        let slot = worker.entries.get(usize::from(entry))?;
+        if generation != worker.generation || version != slot.version {
+            return None;
+        }
+        match slot.holder {
+            Holder::Free => None,
+            Holder::Live(key) => Some(Answered::Live(key)),
+            Holder::Abandoned { .. } => Some(Answered::Abandoned),
+        }
+    }
+
+    /// An answer that [`lookup`](Self::lookup) knew. A live call becomes done.
+    pub(crate) fn answered(&mut self, now: Nanos, index: usize, id: u64, run_ns: u64) {
+        let (_, _, entry) = call_parts(id);
+        let holder = self.workers[index].entries[usize::from(entry)].holder;
+        if let Holder::Live(key) = holder
+            && let Some(call) = self.calls.get(key)
+        {
+            call.place = Place::Done;
+            let function = &mut self.functions[call.spec.function];
+            function.run_ns = if function.run_ns == 0 { run_ns.max(1) } else { (function.run_ns * 7 + run_ns.max(1)) / 8 };
+        }
+        self.release(index, entry);
+        let worker = &mut self.workers[index];
+        worker.last_answer = now;
+        worker.has_answered = true;
+    }
+
+    fn release(&mut self, index: usize, entry: u16) {
+        let worker = &mut self.workers[index];
+        let slot = &mut worker.entries[usize::from(entry)];
+        match slot.holder {
+            Holder::Free => return,
+            Holder::Live(_) => self.sent -= 1,
+            Holder::Abandoned { .. } => worker.abandoned -= 1,
+        }
+        slot.holder = Holder::Free;
+        self.busy -= 1;
+        worker.outstanding -= 1;
+        worker.backlog -= slot.cost;
+        worker.free.push(entry);
+    }
+
+    /// Sends what waits to a worker with room. Call after answers and when a worker comes up.
+    pub(crate) fn refill(&mut self, now: Nanos, index: usize, lanes: &mut impl Lanes<D>) {
+        let mut sent = false;
+        while let Some(at) = self.next_for(index) {
+            let key = self.queue[at];
+            let Some(spec) = self.calls.get(key).map(|call| call.spec) else {
+                self.queue.remove(at);
+                continue;
+            };
+            if !self.has_room(&self.workers[index], spec.function) || !self.send(now, key, index, lanes) {
+                break;
+            }
+            self.queue.remove(at);
+            self.bound_in_queue -= usize::from(spec.bound.is_some());
+            sent = true;
+        }
+        if sent {
+            lanes.publish(index);
+        }
+    }
+
+    /// Place in the queue of the first call that this worker may take.
+    fn next_for(&mut self, index: usize) -> Option<usize> {
+        if self.bound_in_queue == 0 {
+            return (!self.queue.is_empty()).then_some(0);
+        }
+        let calls = &mut self.calls;
+        self.queue.iter().position(|&key| {
+            calls.get(key).is_none_or(|call| call.spec.bound.is_none_or(|bound| bound == index))
+        })
+    }
+
+    /// The caller is gone: the call leaves the table.
+    pub(crate) fn give_up(&mut self, now: Nanos, key: Key, lanes: &mut impl Lanes<D>) -> Option<(Ended, D)> {
+        let ended = self.end(now, key, lanes)?;
+        self.calls.remove(key).map(|call| (ended, call.data))
+    }
+
+    /// Ends a call whose time is up, wherever it is: it is done, and its caller still has to take it.
+    pub(crate) fn end(&mut self, now: Nanos, key: Key, lanes: &mut impl Lanes<D>) -> Option<Ended> {
+        let call = self.calls.get(key)?;
+        let spec = call.spec;
+        let ended = match std::mem::replace(&mut call.place, Place::Done) {
+            Place::Done => Ended::NotStarted,
+            Place::Queued => {
+                self.queue.retain(|&other| other != key);
+                self.bound_in_queue -= usize::from(spec.bound.is_some());
+                Ended::NotStarted
+            }
+            Place::Sent { worker, entry, position, at } => {
+                if lanes.revoke(worker, position) {
+                    self.release(worker, entry);
+                    self.refill(now, worker, lanes);
+                    Ended::NotStarted
+                } else {
+                    self.abandon(worker, entry, spec.limit, at)
+                }
+            }
+        };
+        Some(ended)
+    }
+
+    /// What is known of a call.
+    pub(crate) fn spec(&self, key: Key) -> Option<Spec> {
+        self.calls.peek(key).map(|call| call.spec)
+    }
+
+    fn abandon(&mut self, index: usize, entry: u16, limit: Nanos, sent_at: Nanos) -> Ended {
+        let worker = &mut self.workers[index];
+        let slot = &mut worker.entries[usize::from(entry)];
+        // A plain function starts when the one before it has been answered, a coroutine at once.
+        let started = if slot.is_async { sent_at } else { sent_at.max(worker.last_answer) };
+        slot.holder = Holder::Abandoned { kill_at: started.saturating_add(limit) };
+        worker.abandoned += 1;
+        self.sent -= 1;
+        Ended::Running { worker: index, id: call_id(worker.generation, slot.version, entry) }
+    }
+
+    /// Calls whose deadline has passed, and the next deadline or kill after `now`.
+    pub(crate) fn due(&self, now: Nanos) -> (Vec<Key>, Nanos) {
+        let mut due = Vec::new();
+        let mut next = Nanos::MAX;
+        for (key, call) in self.calls.iter() {
+            if matches!(call.place, Place::Done) {
+                continue;
+            }
+            if call.spec.deadline <= now {
+                due.push(key);
+            } else {
+                next = next.min(call.spec.deadline);
+            }
+        }
+        for kill_at in self.kills().map(|(_, at)| at).filter(|&at| at > now) {
+            next = next.min(kill_at);
+        }
+        (due, next)
+    }
+
+    /// Workers that run an abandoned call past its function's own limit, and since when.
+    pub(crate) fn overdue(&self, now: Nanos) -> Vec<usize> {
+        let mut workers: Vec<usize> = self.kills().filter(|&(_, at)| at <= now).map(|(worker, _)| worker).collect();
+        workers.dedup();
+        workers
+    }
+
+    fn kills(&self) -> impl Iterator<Item = (usize, Nanos)> {
+        self.workers.iter().enumerate().filter(|(_, worker)| worker.abandoned > 0).flat_map(|(index, worker)| {
+            worker.entries.iter().filter_map(move |entry| match entry.holder {
+                Holder::Abandoned { kill_at } => Some((index, kill_at)),
+                _ => None,
+            })
+        })
+    }
+
+    /// A fresh process stands behind this worker.
+    pub(crate) fn worker_up(&mut self, now: Nanos, index: usize, generation: u32, lanes: &mut impl Lanes<D>) {
+        let worker = &mut self.workers[index];
+        *worker = Worker { up: true, generation, last_answer: now, ..Worker::default() };
+        self.refill(now, index, lanes);
+        self.rebalance(now, lanes);
+    }
+
+    /// No new calls for this worker, which goes on with what it has.
+    pub(crate) fn worker_closed(&mut self, index: usize) {
+        self.workers[index].up = false;
+    }
+
+    /// The worker's process is gone. What it had not started, or may be started again, goes back to
+    /// the head of the queue; the rest is returned, to be failed.
+    pub(crate) fn worker_down(&mut self, index: usize, lanes: &mut impl Lanes<D>) -> Vec<Key> {
+        self.workers[index].up = false;
+        let mut lost = Vec::new();
+        let mut back = Vec::new();
+        for entry in 0..self.workers[index].entries.len() as u16 {
+            let holder = self.workers[index].entries[usize::from(entry)].holder;
+            self.release(index, entry);
+            let Holder::Live(key) = holder else { continue };
+            let Some(call) = self.calls.get(key) else { continue };
+            let Place::Sent { position, .. } = call.place else { continue };
+            // What was bound to this process' segment may go anywhere now: the segment is nobody's.
+            if call.spec.bound == Some(index) {
+                call.spec.bound = None;
+            }
+            if lanes.revoke(index, position) {
+                back.push((position, key));
+                continue;
+            }
+            call.attempts += 1;
+            if call.attempts < call.spec.max_attempts {
+                back.push((position, key));
+            } else {
+                lost.push(key);
+            }
+        }
+        back.sort_unstable_by_key(|&(position, _)| std::cmp::Reverse(position));
+        for (_, key) in back {
+            self.enqueue(key, true);
+        }
+        self.unbind(index);
+        let worker = &mut self.workers[index];
+        worker.entries.clear();
+        worker.free.clear();
+        lost
+    }
+
+    fn unbind(&mut self, index: usize) {
+        if self.bound_in_queue == 0 {
+            return;
+        }
+        for at in 0..self.queue.len() {
+            let key = self.queue[at];
+            if let Some(call) = self.calls.get(key)
+                && call.spec.bound == Some(index)
+            {
+                call.spec.bound = None;
+                self.bound_in_queue -= 1;
+            }
+        }
+    }
+
+    /// Sends what waits to every worker with room.
+    pub(crate) fn refill_all(&mut self, now: Nanos, lanes: &mut impl Lanes<D>) {
+        for index in 0..self.workers.len() {
+            if self.queue.is_empty() {
+                break;
+            }
+            if self.workers[index].up {
+                self.refill(now, index, lanes);
+            }
+        }
+    }
+
+    /// Is some worker idle while another has calls that it has perhaps not started?
+    pub(crate) fn unbalanced(&self) -> bool {
+        self.workers.iter().any(|worker| worker.up && worker.outstanding == 0)
+            && self.workers.iter().any(|worker| worker.outstanding > 1)
+    }
+
+    /// Takes back what stalled workers have not started and gives it to idle ones.
+    pub(crate) fn rebalance(&mut self, now: Nanos, lanes: &mut impl Lanes<D>) {
+        if !self.unbalanced() {
+            return;
+        }
+        let mut back = Vec::new();
+        let mut room = self.workers.iter().filter(|worker| worker.up && worker.outstanding == 0).count();
+        for index in 0..self.workers.len() {
+            let worker = &self.workers[index];
+            if worker.outstanding < 2 || now.saturating_sub(worker.last_answer) < STALL_NS {
+                continue;
+            }
+            let mut held: Vec<(u64, u16, Key)> = Vec::new();
+            for (entry, slot) in worker.entries.iter().enumerate() {
+                if let Holder::Live(key) = slot.holder
+                    && let Some(call) = self.calls.peek(key)
+                    && call.spec.bound.is_none()
+                    && let Place::Sent { position, at, .. } = call.place
+                    && now.saturating_sub(at) >= STALL_NS
+                {
+                    held.push((position, entry as u16, key));
+                }
+            }
+            held.sort_unstable_by_key(|&(position, ..)| position);
+            for (position, entry, key) in held {
+                if room == 0 {
+                    break;
+                }
+                if lanes.revoke(index, position) {
+                    self.release(index, entry);
+                    back.push(key);
+                    room -= 1;
+                }
+            }
+        }
+        for key in back.into_iter().rev() {
+            self.enqueue(key, true);
+        }
+        self.refill_all(now, lanes);
+    }
+}
+
+fn call_id(generation: u32, version: u16, entry: u16) -> u64 {
+    u64::from(generation) << 32 | u64::from(version) << 16 | u64::from(entry)
+}
+
+fn call_parts(id: u64) -> (u32, u16, u16) {
+    ((id >> 32) as u32, (id >> 16) as u16, id as u16)
+}
