@@ -12,6 +12,7 @@ mod tally;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bytes::Bytes;
 use pyproc::{Body, CallError, ContentType, Pool};
 
 use crate::failure::Failure;
@@ -28,7 +29,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 struct Call {
     pool: Pool,
     function: String,
-    body: Body,
+    /// MessagePack, or nothing to call with the defaults.
+    argument: Option<Bytes>,
 }
 
 impl Call {
@@ -36,7 +38,7 @@ impl Call {
     async fn make(&self) -> Result<(), CallError> {
         self.pool
             .request(&self.function)
-            .body(self.body.clone())
+            .body(self.argument.clone().map_or_else(Body::empty, Body::msgpack))
             .accept(ContentType::MsgPack)
             .send()
             .await
@@ -63,7 +65,7 @@ pub(crate) fn run(options: BenchOptions) -> Result<(), Failure> {
     let call = Call {
         pool: pool.clone(),
         function: options.called.function.clone(),
-        body: argument.clone().map_or_else(Body::empty, Body::msgpack),
+        argument: argument.clone(),
     };
     runtime
         .block_on(call.make())
@@ -127,7 +129,9 @@ pub(crate) fn run(options: BenchOptions) -> Result<(), Failure> {
 }
 
 /// The JSON argument as MessagePack.
-fn message_pack(json: &[u8]) -> Result<Vec<u8>, Failure> {
+fn message_pack(json: &[u8]) -> Result<Bytes, Failure> {
     let value: serde_json::Value = serde_json::from_slice(json).context("reading the argument")?;
-    Ok(rmp_serde::to_vec(&value).context("encoding the argument")?)
+    Ok(rmp_serde::to_vec(&value)
+        .context("encoding the argument")?
+        .into())
 }

@@ -39,7 +39,11 @@ impl Driver {
                 python: self.recipe.python().to_owned(),
             },
             Some(Verdict::Refused(ToHost::StartFailed { r#type, message, traceback })) => {
-                StartError::raised(target, self.recipe.python(), r#type, message, traceback)
+                match r#type.as_str() {
+                    // The package's own exception: the script or module offers nothing to call.
+                    "pyproc_worker._run.NoFunctionError" => StartError::NoFunctions { target },
+                    _ => StartError::ScriptRaised { target, exception: r#type, message, traceback },
+                }
             }
             _ => self.died_early(target, exit, out_of_memory, stderr_tail),
         }
