@@ -9,6 +9,7 @@
 compile_error!("pyproc needs Linux (kernel 5.10 or later): it is built on memfd, pidfd and parent-death signals");
 
 pub mod attendant;
+pub mod cgroup;
 pub mod clock;
 pub mod control;
 pub mod doorbell;
@@ -17,6 +18,7 @@ pub mod index;
 pub mod lane;
 pub mod message;
 pub mod process;
+pub mod quota;
 pub mod record;
 pub mod ring;
 pub mod shm;

@@ -149,3 +149,35 @@ pub(crate) fn wait_until_stopped(pid: u32) {
         std::thread::yield_now();
     }
 }
+
+/// A made-up machine: what `/proc/self/cgroup` and `mountinfo` say, and some files.
+pub(crate) struct Machine(std::path::PathBuf);
+
+impl Machine {
+    pub(crate) fn new(name: &str, groups: &str, mounts: &str, files: &[(&str, &str)]) -> Self {
+        let root = std::env::temp_dir().join(format!("pyproc-{}-{name}", std::process::id()));
+        let machine = Self(root);
+        for (path, text) in [
+            ("proc/self/cgroup", groups),
+            ("proc/self/mountinfo", mounts),
+        ]
+        .iter()
+        .chain(files)
+        {
+            let path = machine.0.join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            std::fs::write(path, text).expect("a file");
+        }
+        machine
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
