@@ -89,6 +89,6 @@ impl Running {
     fn out_of_memory(&self, exit: Exit) -> OutOfMemory {
         // The kernel's killer uses SIGKILL; a host that ignores SIGCHLD learns no more than the counter.
         let killed = matches!(exit, Exit::Signal(9) | Exit::Unknown);
-        if killed && self.verdict.is_none() && self.out_of_memory.rose() { OutOfMemory::Probably } else { OutOfMemory::No }
+        if killed && self.verdict.is_none() && self.out_of_memory.has_grown() { OutOfMemory::Probably } else { OutOfMemory::No }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::quota;
 use pyproc_ipc::wait::spin_cap;
 use rustix::event::{EventfdFlags, Timespec, epoll};
 
@@ -71,8 +72,7 @@ impl Driver {
         let kick = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(system("create an event descriptor"))?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(system("create an epoll instance"))?;
         epoll::add(&epoll, &kick, epoll::EventData::new_u64(KICK), epoll::EventFlags::IN).map_err(system("watch an event descriptor"))?;
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-        let spin_ns = spin_cap(cpus, false, settings.spin.as_nanos() as u64);
+        let spin_ns = spin_cap(quota::available_cpus(), quota::quota().is_some(), settings.spin.as_nanos() as u64);
         let recipe = Recipe::new(&settings, python, spin_ns);
         let supervisor = Supervisor::new(
             settings.workers,
