@@ -17,11 +17,11 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
 
 from pyproc_worker import _host
 from pyproc_worker._call import Call, current_call
-from pyproc_worker._errors import DeadlineExceeded
+from pyproc_worker._errors import DeadlineExceeded, NoFunctionError
 from pyproc_worker._expose import expose
 from pyproc_worker._logs import install_streams
 from pyproc_worker._report import install_report
-from pyproc_worker._run import NoFunctionError, run_worker
+from pyproc_worker._run import run_worker
 
 if _host.connect():
     install_streams()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,9 +95,9 @@ class _Server:
 
     def _start(self, started: Started) -> None:
         call, deadline_ns, coroutine = started.call, started.deadline_ns, started.coroutine
-        running = _Running(Call(call, deadline_ns), take_made_event())
-        running.task = self._loop.create_task(self._answer(started, running, coroutine))
-        self._running[call] = running
+        running = self._running[call] = _Running(Call(call, deadline_ns), take_made_event())
+        answer = self._answer(started, running, coroutine)
+        running.task = _task(self._loop, answer)
 
     async def _answer(self, started: Started, running: _Running, coroutine: Coroutine[Any, Any, Any]) -> None:
         coroutine_call.set(running.call)
@@ -112,6 +113,18 @@ class _Server:
         finally:
             del self._running[started.call]
             self._schedule()
+
+
+if sys.version_info >= (3, 12):
+
+    def _task(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs to the first real wait at once: a coroutine that waits for nothing costs no turn of the loop."""
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+
+else:
+
+    def _task(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return loop.create_task(coroutine)
 
 
 class _Running:

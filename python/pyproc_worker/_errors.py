@@ -35,6 +35,24 @@ class DeadlineExceeded(BaseException):
     """
 
 
+class StartError(Exception):
+    """There is nothing to serve; the message says why, and no stack would say more."""
+
+    __module__ = "pyproc_worker"
+
+
+class NoFunctionError(StartError):
+    """The worker's module exposes nothing."""
+
+    __module__ = "pyproc_worker"
+
+
+class TargetError(StartError):
+    """The module has no such function."""
+
+    __module__ = "pyproc_worker"
+
+
 class BadArgument(Exception):  # noqa: N818 - named like the error that the caller sees
     """The body does not fit the function's parameters.
 
@@ -120,7 +138,7 @@ def _format(error: BaseException) -> str:
 def _trim(error: BaseException | None, seen: set[int]) -> None:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        error.__traceback__ = _first_of_theirs(error.__traceback__)
+        error.__traceback__ = _theirs(error.__traceback__)
         if isinstance(error, BaseExceptionGroup):
             for inner in cast("BaseExceptionGroup[Any]", error).exceptions:
                 _trim(inner, seen)
@@ -128,10 +146,18 @@ def _trim(error: BaseException | None, seen: set[int]) -> None:
         error = error.__context__
 
 
-def _first_of_theirs(frames: TracebackType | None) -> TracebackType | None:
+def _theirs(frames: TracebackType | None) -> TracebackType | None:
+    """Without our frames at either end; all of it where there are no others."""
     first = frames
     while first is not None and _is_ours(first.tb_frame.f_code.co_filename):
         first = first.tb_next
+    last = frame = first
+    while frame is not None:
+        if not _is_ours(frame.tb_frame.f_code.co_filename):
+            last = frame
+        frame = frame.tb_next
+    if last is not None:
+        last.tb_next = None
     return first
 
 

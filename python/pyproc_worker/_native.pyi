@@ -3,6 +3,19 @@ from typing import Any, Literal, final
 
 from pyproc_worker._function import Function
 
+__all__ = [
+    "Started",
+    "Worker",
+    "__version__",
+    "connect",
+    "forget",
+    "interrupt_pending",
+    "is_cancelled",
+    "log",
+    "running_call",
+    "start_failed",
+]
+
 __version__: str
 
 def connect(descriptor: int) -> None: ...

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyproc_worker import _host
-from pyproc_worker._errors import describe_exception
+from pyproc_worker._errors import StartError, describe_exception
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,7 +19,7 @@ def install_report() -> None:
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         native = _host.native()
         if native is not None and not issubclass(kind, KeyboardInterrupt):
-            described = describe_exception(error.with_traceback(trace))
+            described = describe_exception(error.with_traceback(None if isinstance(error, StartError) else trace))
             native.start_failed(described["type"], described["message"], described["traceback"])
         before(kind, error, error.__traceback__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pyproc_worker import _host
 from pyproc_worker._call import running_event
-from pyproc_worker._coroutines import serve
 from pyproc_worker._encode import encode_json, encode_msgpack, encode_raw
-from pyproc_worker._errors import DeadlineExceeded, describe_error
+from pyproc_worker._errors import DeadlineExceeded, NoFunctionError, describe_error
 from pyproc_worker._expose import registry
 from pyproc_worker._function import Function, load
 from pyproc_worker._logs import install_handler
@@ -26,10 +24,6 @@ INTERRUPT: Final = signal.SIGRTMAX - 2
 """Asks the main thread to look whether its call has been cancelled."""
 
 _USAGE: Final = 2
-
-
-class NoFunctionError(Exception):
-    """The worker's module exposes nothing."""
 
 
 def run_worker(socket_path: str | None = None, **ignored: Any) -> None:
@@ -71,6 +65,11 @@ def run_functions(functions: list[Function]) -> None:
     worker = native.Worker(functions, encode_msgpack, encode_json, encode_raw, describe_error)
     worker.announce()
     if any(function.is_async for function in functions):
+        # Half of what importing this package would cost, for workers that need it.
+        import asyncio  # noqa: PLC0415
+
+        from pyproc_worker._coroutines import serve  # noqa: PLC0415
+
         asyncio.run(serve(worker))
     else:
         worker.serve()

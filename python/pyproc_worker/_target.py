@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import importlib
+import sys
 from typing import Any
 
+from pyproc_worker._errors import NoFunctionError, TargetError
 from pyproc_worker._expose import Exposure, exposure_of, registry
 from pyproc_worker._function import Function, load
-from pyproc_worker._run import NoFunctionError
-
-
-class TargetError(Exception):
-    """The module has no such function."""
 
 
 def load_target(target: str) -> list[Function]:
@@ -26,7 +22,8 @@ def load_target(target: str) -> list[Function]:
         NoFunctionError: If the module exposes nothing.
     """
     module_name, _, path = target.partition(":")
-    module = importlib.import_module(module_name)
+    __import__(module_name)
+    module = sys.modules[module_name]
     if path:
         return load([registry.find(path) or _find(module, module_name, path)], health=False)
     exposures = registry.exposures()

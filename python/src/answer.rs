@@ -100,11 +100,13 @@ impl Worker {
 
     #[cold]
     fn answer_error(&mut self, py: Python<'_>, response: &Response, error: &PyErr, phase: Phase) -> PyResult<()> {
+        // Unlike `value`, it has its traceback.
+        let value = error.clone_ref(py).into_value(py);
         let described = self
             .codec
             .describe_error
-            .call1(py, (error.value(py), phase.name()))
-            .and_then(|body| Ok(body.extract::<Vec<u8>>(py)?));
+            .call1(py, (value, phase.name()))
+            .and_then(|body| body.extract::<Vec<u8>>(py));
         let body = described.unwrap_or_else(|_| {
             // A signal handler of the worker's own code raised meanwhile.
             let kind = error.get_type(py).to_string();

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from pyproc_worker._duration import nanoseconds
+from pyproc_worker._errors import NoFunctionError, TargetError
 from pyproc_worker._expose import Registry, expose, exposure_of, registry
 from pyproc_worker._function import load
-from pyproc_worker._run import NoFunctionError
-from pyproc_worker._target import TargetError, load_target
+from pyproc_worker._target import load_target
 
 
 class Features(msgspec.Struct):

@@ -41,7 +41,7 @@ impl Driver {
             Some(Verdict::Refused(ToHost::StartFailed { r#type, message, traceback })) => {
                 match r#type.as_str() {
                     // The package's own exception: the script or module offers nothing to call.
-                    "pyproc_worker._run.NoFunctionError" => StartError::NoFunctions { target },
+                    "pyproc_worker.NoFunctionError" => StartError::NoFunctions { target },
                     _ => StartError::ScriptRaised { target, exception: r#type, message, traceback },
                 }
             }

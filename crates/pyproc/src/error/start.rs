@@ -233,7 +233,7 @@ impl StartError {
         traceback: String,
     ) -> Self {
         match exception.as_str() {
-            "pyproc_worker._run.NoFunctionError" => Self::NoFunctions { target },
+            "pyproc_worker.NoFunctionError" => Self::NoFunctions { target },
             _ => Self::ScriptRaised {
                 target,
                 exception,
