@@ -18,7 +18,7 @@ impl Counter {
     }
 
     /// Has the kernel killed since this counter was read?
-    pub(crate) fn rose(self) -> bool {
+    pub(crate) fn has_grown(self) -> bool {
         self.is_below(Self::read())
     }
 
