@@ -39,8 +39,8 @@ pub(crate) struct CalledArguments {
     pub(crate) function: Option<String>,
 
     /// The argument as JSON, `-` to read it from stdin; none calls with the defaults
-    #[arg(allow_negative_numbers = true)]
-    pub(crate) json: Option<String>,
+    #[arg(value_name = "JSON", allow_negative_numbers = true)]
+    pub(crate) argument: Option<String>,
 }
 
 #[derive(Args)]
@@ -56,6 +56,10 @@ pub(crate) struct CallArguments {
     /// Worker processes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) workers: u32,
+
+    /// Print the bytes of a function that returns bytes; without it they are base64 in JSON
+    #[arg(long)]
+    pub(crate) raw: bool,
 }
 
 #[derive(Args)]

@@ -1,6 +1,6 @@
 //! `pyproc call`: one function, once.
 
-use pyproc::{Body, ContentType, Pool};
+use pyproc::Body;
 
 use crate::failure::Failure;
 use crate::options::CallOptions;
@@ -12,11 +12,11 @@ pub(crate) fn run(options: CallOptions) -> Result<(), Failure> {
 }
 
 async fn call(options: CallOptions) -> Result<(), Failure> {
-    let pool = Pool::start(options.config).await?;
+    let pool = crate::start(options.config).await?;
     let mut request = pool
         .request(&options.called.function)
         .body(options.called.argument.map_or_else(Body::empty, Body::json))
-        .accept(ContentType::Json);
+        .accept(options.accept);
     if let Some(timeout) = options.timeout {
         // The pool's limit is for functions without one of their own; this covers those with one.
         request = request.timeout(timeout);

@@ -36,15 +36,16 @@ impl Failure {
         }
     }
 
-    /// A failed call of `function`: the sentence, then the traceback or the dead worker's last lines.
+    /// A failed call of `function`: the sentence, then the traceback. A dead worker's last lines
+    /// have been shown when it wrote them.
     pub(crate) fn of_call(function: &str, error: &CallError) -> Self {
         let sentence = match error {
             CallError::NoSuchFunction { .. } => error.to_string(),
             _ => format!("{function}: {error}"),
         };
-        Self::Failed(match error.detail() {
-            Some(detail) => format!("{sentence}\n{detail}"),
-            None => sentence,
+        Self::Failed(match error {
+            CallError::Python { traceback, .. } => format!("{sentence}\n{}", traceback.trim_end()),
+            _ => sentence,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use pyproc::{FunctionInfo, Pool};
+use pyproc::FunctionInfo;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -43,7 +43,7 @@ impl<'f> Listed<'f> {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "    {label}{value}");
+            let _ = writeln!(text, "{}", format!("    {label}{value}").trim_end());
         };
         for doc in self.doc.unwrap_or_default().lines() {
             line("", doc);
@@ -53,10 +53,10 @@ impl<'f> Listed<'f> {
             line("limit: ", timeout);
         }
         if let Some(parameters) = self.parameters {
-            line("takes: ", parameters.get());
+            line("takes: ", shown(parameters));
         }
         if let Some(returns) = self.returns {
-            line("gives: ", returns.get());
+            line("gives: ", shown(returns));
         }
         let kind = if self.is_async { "async " } else { "" };
         format!("{kind}{}{}\n{text}", self.name, self.signature)
@@ -66,7 +66,7 @@ impl<'f> Listed<'f> {
 pub(crate) fn run(options: ListOptions) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let functions = runtime.block_on(async {
-        let pool = Pool::start(options.config).await?;
+        let pool = crate::start(options.config).await?;
         let functions = pool.functions();
         drop(pool.shutdown().await);
         Ok::<_, Failure>(functions)
@@ -77,6 +77,14 @@ pub(crate) fn run(options: ListOptions) -> Result<(), Failure> {
     } else {
         let texts: Vec<String> = listed.iter().map(Listed::text).collect();
         output::text(&texts.join("\n"))
+    }
+}
+
+/// A schema as text; the one that every value fits has no news in it.
+fn shown(schema: &RawValue) -> &str {
+    match schema.get() {
+        "{}" => "anything",
+        schema => schema,
     }
 }
 
@@ -108,7 +116,7 @@ mod tests {
         };
         assert_eq!(
             Listed::new(&function).text(),
-            "async predict(req: Features) -> float\n    Predicts.\n    \n    Slowly.\n    \
+            "async predict(req: Features) -> float\n    Predicts.\n\n    Slowly.\n    \
              body: the whole body as `req`\n    limit: 10m\n    takes: {\"type\":\"object\"}\n"
         );
     }

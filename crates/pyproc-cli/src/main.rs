@@ -15,6 +15,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pyproc::{Pool, PoolConfig};
 
 use args::{Arguments, Command};
 use failure::Failure;
@@ -34,4 +35,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List(arguments) => list::run(arguments.resolve()?),
         Command::Bench(arguments) => bench::run(arguments.resolve()?),
     }
+}
+
+/// Starts a pool; what its workers say from then on is shown as they say it.
+async fn start(config: PoolConfig) -> Result<Pool, Failure> {
+    let pool = Pool::start(config).await?;
+    log::release();
+    Ok(pool)
 }

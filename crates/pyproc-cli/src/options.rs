@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use pyproc::{PoolConfig, Target};
+use pyproc::{ContentType, PoolConfig, Target};
 use serde::de::IgnoredAny;
 
 use crate::args::{BenchArguments, CallArguments, CalledArguments, ListArguments};
@@ -14,6 +14,7 @@ pub(crate) struct CallOptions {
     pub(crate) config: PoolConfig,
     pub(crate) called: Called,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) accept: ContentType,
 }
 
 /// What to list, and how.
@@ -58,6 +59,11 @@ impl CallArguments {
             called: self.called.resolve(&target)?,
             config,
             timeout: self.timeout,
+            accept: if self.raw {
+                ContentType::Raw
+            } else {
+                ContentType::Json
+            },
         })
     }
 }
@@ -99,7 +105,7 @@ impl BenchArguments {
 
 impl CalledArguments {
     fn resolve(self, target: &Target) -> Result<Called, Failure> {
-        let (function, json) = match (target.function(), self.function, self.json) {
+        let (function, json) = match (target.function(), self.function, self.argument) {
             (Some(function), json, None) => (function.to_owned(), json),
             (Some(function), Some(_), Some(_)) => {
                 return Err(Failure::Usage(format!(
@@ -183,7 +189,7 @@ mod tests {
         let arguments = CalledArguments {
             target: target.to_owned(),
             function: function.map(str::to_owned),
-            json: json.map(str::to_owned),
+            argument: json.map(str::to_owned),
         };
         let target = Target::parse(target).expect("a good target");
         arguments.resolve(&target).map_err(|failure| match failure {

@@ -7,21 +7,15 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Prints a result: JSON as one line, raw bytes as they are.
+/// Prints a result: JSON with an end of line, raw bytes as they are.
 pub(crate) fn reply(reply: &Reply) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match reply.content_type() {
-        ContentType::Raw => stdout.write_all(reply.bytes())?,
-        ContentType::Json => {
-            stdout.write_all(reply.bytes())?;
-            stdout.write_all(b"\n")?;
-        }
-        _ => {
-            let value: serde_json::Value = reply
-                .decode()
-                .map_err(|error| Failure::Failed(error.to_string()))?;
-            writeln!(stdout, "{value}")?;
-        }
+    stdout.write_all(reply.bytes())?;
+    if reply.content_type() == ContentType::Json {
+        stdout.write_all(
+            b"
+",
+        )?;
     }
     Ok(stdout.flush()?)
 }

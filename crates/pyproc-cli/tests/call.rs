@@ -35,10 +35,19 @@ fn a_dash_reads_the_argument_from_stdin() {
 }
 
 #[test]
-fn bytes_are_printed_unchanged() {
-    let run = pyproc(&["call", "worker.py", "picture", "3"]);
+fn bytes_are_printed_unchanged_when_asked_for() {
+    let run = pyproc(&["call", "worker.py", "picture", "3", "--raw"]);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     assert_eq!(run.stdout, b"\x00\xff\x00\xff\x00\xff");
+    assert_eq!(
+        pyproc(&["call", "worker.py", "picture", "3"]).output(),
+        "\"AP8A/wD/\"\n"
+    );
+    assert_eq!(
+        pyproc(&["call", "worker.py", "nothing", "--raw"]).error(1),
+        "error: nothing: the function's result cannot be used: \
+         the caller asked for raw bytes and the function returned `NoneType`\n"
+    );
 }
 
 #[test]
@@ -132,13 +141,30 @@ fn bad_beginnings_are_clear() {
         run.stderr
     );
 
+    // An import that fails after that of pyproc_worker is reported as such, ...
     let run = pyproc(&["call", "broken_import.py", "double"]);
     let message = run.error(1);
     assert!(
         message.starts_with(
-            "error: broken_import.py raised ModuleNotFoundError: No module named 'no_such_module_anywhere'\n  \
+            "error: broken_import.py raised ModuleNotFoundError: No module named 'no_such_module'\n  \
              Traceback (most recent call last):\n"
         ),
+        "{message}"
+    );
+    assert_eq!(message.matches("Traceback").count(), 1, "{message}");
+
+    // ... and before it as what it is to the pool, a script that ends.
+    let run = pyproc(&["call", "broken_early.py", "double"]);
+    let message = run.error(1);
+    assert!(
+        message.starts_with(
+            "error: broken_early.py exited with status 1 before it was ready; its last lines on stderr:\n  \
+             Traceback (most recent call last):\n"
+        ),
+        "{message}"
+    );
+    assert!(
+        message.ends_with("\n  ModuleNotFoundError: No module named 'no_such_module'\n"),
         "{message}"
     );
 

@@ -38,7 +38,11 @@ impl Call {
     async fn make(&self) -> Result<(), CallError> {
         self.pool
             .request(&self.function)
-            .body(self.argument.clone().map_or_else(Body::empty, Body::msgpack))
+            .body(
+                self.argument
+                    .clone()
+                    .map_or_else(Body::empty, Body::msgpack),
+            )
             .accept(ContentType::MsgPack)
             .send()
             .await
@@ -61,7 +65,7 @@ pub(crate) fn run(options: BenchOptions) -> Result<(), Failure> {
         // would be a system call for every few calls when hundreds are in flight.
         .event_interval(4096)
         .build()?;
-    let pool = runtime.block_on(Pool::start(options.config.clone()))?;
+    let pool = runtime.block_on(crate::start(options.config.clone()))?;
     let call = Call {
         pool: pool.clone(),
         function: options.called.function.clone(),

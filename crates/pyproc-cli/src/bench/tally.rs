@@ -22,7 +22,8 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> anyhow::Result<Self> {
         const DIGITS: u8 = 3;
-        let histogram = || Histogram::new(DIGITS).context("making a histogram");
+        const LONGEST: u64 = 3600 * 1_000_000_000;
+        let histogram = || Histogram::new_with_max(LONGEST, DIGITS).context("making a histogram");
         Ok(Self {
             latencies: histogram()?,
             lateness: histogram()?,
@@ -51,6 +52,6 @@ impl Tally {
 }
 
 fn record(histogram: &mut Histogram<u64>, time: Duration) {
-    // The histogram grows as needed; only a time of centuries would saturate it.
+    // More than the longest time counts as that.
     histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
 }

@@ -10,23 +10,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a run left behind.
-pub struct Run {
-    pub status: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) status: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Run {
     /// Standard output as text, when the run went well and said nothing else.
     #[track_caller]
-    pub fn output(&self) -> &str {
+    pub(crate) fn output(&self) -> &str {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""));
         std::str::from_utf8(&self.stdout).expect("text")
     }
 
     /// Standard error, when the run failed with this status and printed no result.
     #[track_caller]
-    pub fn error(&self, status: i32) -> &str {
+    pub(crate) fn error(&self, status: i32) -> &str {
         assert_eq!(self.status, status, "{}", self.stderr);
         assert_eq!(self.stdout, b"");
         &self.stderr
@@ -35,13 +35,13 @@ impl Run {
 
 /// The program with these arguments, nothing on stdin.
 #[track_caller]
-pub fn pyproc(arguments: &[&str]) -> Run {
+pub(crate) fn pyproc(arguments: &[&str]) -> Run {
     pyproc_reading(arguments, b"")
 }
 
 /// The program with these arguments and this on stdin.
 #[track_caller]
-pub fn pyproc_reading(arguments: &[&str], input: &[u8]) -> Run {
+pub(crate) fn pyproc_reading(arguments: &[&str], input: &[u8]) -> Run {
     let mut marked = Marked::new();
     let mut program = marked
         .command
@@ -63,13 +63,13 @@ pub fn pyproc_reading(arguments: &[&str], input: &[u8]) -> Run {
 }
 
 /// A command whose processes, grandchildren included, can be told from all others.
-pub struct Marked {
-    pub command: Command,
+pub(crate) struct Marked {
+    pub(crate) command: Command,
     mark: String,
 }
 
 impl Marked {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("PYPROC_CLI_TEST={}-{count}", std::process::id());
@@ -85,7 +85,7 @@ impl Marked {
 
     /// Fails if a process of this command is still there; the kernel may take a moment to bury one.
     #[track_caller]
-    pub fn nothing_left(&self) {
+    pub(crate) fn nothing_left(&self) {
         let watchdog = Instant::now() + Duration::from_secs(10);
         while let Some(process) = self.process() {
             assert!(Instant::now() < watchdog, "{} is left", process.display());
@@ -109,7 +109,7 @@ impl Marked {
 }
 
 /// The interpreter of the checkout's `.venv`, which has the package.
-pub fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
     assert!(
         python.exists(),

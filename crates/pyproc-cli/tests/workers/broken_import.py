@@ -1,3 +1,7 @@
 """A worker that cannot be imported."""
 
-import no_such_module_anywhere
+from pyproc_worker import run_worker  # isort: skip
+import no_such_module
+
+no_such_module.prepare()
+run_worker()

@@ -222,28 +222,6 @@ pub enum StartError {
     },
 }
 
-impl StartError {
-    /// The error for an exception that ended the script or module before it served anything.
-    ///
-    /// The package's own exceptions are told by their names; all others are the user's.
-    pub(crate) fn raised(
-        target: String,
-        exception: String,
-        message: String,
-        traceback: String,
-    ) -> Self {
-        match exception.as_str() {
-            "pyproc_worker.NoFunctionError" => Self::NoFunctions { target },
-            _ => Self::ScriptRaised {
-                target,
-                exception,
-                message,
-                traceback,
-            },
-        }
-    }
-}
-
 /// A module's function can be named without its consent.
 fn or_name_one(target: &str) -> String {
     match Target::parse(target) {
