@@ -24,9 +24,7 @@ fn bench(arguments: &[&str]) -> Value {
 
 #[track_caller]
 fn number(report: &Value, key: &str) -> f64 {
-    report[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("{key} is {}", report[key]))
+    report[key].as_f64().expect(key)
 }
 
 #[test]

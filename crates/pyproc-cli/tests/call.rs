@@ -4,7 +4,7 @@ mod common;
 
 use std::process::Stdio;
 
-use common::{Marked, pyproc, pyproc_reading};
+use common::{Marked, pyproc, pyproc_logging, pyproc_reading};
 
 #[test]
 fn a_result_is_json_on_stdout() {
@@ -59,6 +59,17 @@ fn what_python_prints_goes_to_stderr() {
     );
     assert!(run.stderr.contains("out of Python"), "{}", run.stderr);
     assert!(run.stderr.contains("warning of Python"), "{}", run.stderr);
+}
+
+#[test]
+fn a_filter_chooses_what_is_shown() {
+    let chatty = ["call", "worker.py", "chatty"];
+    assert_eq!(pyproc_logging("off", &chatty).output(), "\"done\"\n");
+    assert!(
+        pyproc_logging("===", &chatty)
+            .error(2)
+            .starts_with("error: PYPROC_LOG is \"===\", which is no filter: "),
+    );
 }
 
 #[test]

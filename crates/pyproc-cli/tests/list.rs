@@ -30,7 +30,7 @@ fn functions_are_listed_for_scripts() {
         functions
             .iter()
             .find(|function| function["name"] == name)
-            .unwrap_or_else(|| panic!("no {name}"))
+            .expect(name)
     };
     assert_eq!(named("double")["doc"], "Doubles a value.\n\nNothing else.");
     assert_eq!(named("double")["body"], "the whole body as `req`");

@@ -42,7 +42,19 @@ pub(crate) fn pyproc(arguments: &[&str]) -> Run {
 /// The program with these arguments and this on stdin.
 #[track_caller]
 pub(crate) fn pyproc_reading(arguments: &[&str], input: &[u8]) -> Run {
+    run(Marked::new(), arguments, input)
+}
+
+/// The program with these arguments and this filter in `PYPROC_LOG`.
+#[track_caller]
+pub(crate) fn pyproc_logging(filter: &str, arguments: &[&str]) -> Run {
     let mut marked = Marked::new();
+    marked.command.env("PYPROC_LOG", filter);
+    run(marked, arguments, b"")
+}
+
+#[track_caller]
+fn run(mut marked: Marked, arguments: &[&str], input: &[u8]) -> Run {
     let mut program = marked
         .command
         .args(arguments)

@@ -1,5 +1,4 @@
-//! The default of every key, written once; the documentation of [`PoolConfig`] repeats them and a
-//! test compares the two.
+//! The default of every key, written once for setters and files alike.
 
 use std::time::Duration;
 
