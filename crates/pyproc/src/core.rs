@@ -31,8 +31,10 @@ pub(crate) enum Phase {
     Serving,
     /// Takes no more calls, finishes those it has.
     Draining,
-    /// Over.
+    /// Takes no calls; the workers have been told to end.
     Closed,
+    /// No handle is left, or the pool could not start: the workers are killed.
+    Abandoned,
 }
 
 /// What callers want of the driver.

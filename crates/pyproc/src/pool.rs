@@ -60,7 +60,7 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut core = self.shared.core.lock();
-        core.phase = Phase::Closed;
+        core.phase = Phase::Abandoned;
         drop(core);
         self.shared.kick();
     }

@@ -99,7 +99,7 @@ impl Driver {
         if core.phase == Phase::Draining && self.stop.is_none() {
             self.drain_begins(now);
         }
-        if core.phase == Phase::Closed {
+        if core.phase == Phase::Abandoned {
             self.abandoned();
         }
         core.watched(&mut woken);

@@ -48,7 +48,7 @@ impl Driver {
     }
 
     pub(super) fn stop_now(&mut self) {
-        self.shared.core.lock().phase = Phase::Closed;
+        self.shared.core.lock().phase = Phase::Abandoned;
         self.abandoned();
     }
 
