@@ -13,9 +13,9 @@ pub(crate) enum Outcome {
     /// The answer's body lies in [`CallData::body`].
     Inline(Kind, ContentType),
     /// The answer's body lies in a segment and has to be copied out.
-    Segment(Kind, ContentType, SegmentAnswer),
+    Segment(Kind, ContentType, Box<SegmentAnswer>),
     /// No answer.
-    Failed(CallError),
+    Failed(Box<CallError>),
 }
 
 /// An answer in a segment of a worker.
@@ -31,7 +31,7 @@ pub(crate) struct CallData {
     /// The body of the call until it is answered, then the body of the answer: one buffer for both.
     pub(crate) body: Vec<u8>,
     /// The body of the call when it is large.
-    pub(crate) large: Option<LargeBody>,
+    pub(crate) large: Option<Box<LargeBody>>,
     pub(crate) content: ContentType,
     pub(crate) wanted: ContentType,
     /// A worker may have looked at the large body.

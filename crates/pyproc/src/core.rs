@@ -90,14 +90,14 @@ impl Core {
 
     /// Takes a new call in.
     #[inline]
-    pub(crate) fn submit(&mut self, now: Nanos, spec: Spec, data: CallData) -> Result<Key, (CallError, CallData)> {
+    pub(crate) fn submit(&mut self, now: Nanos, spec: Spec, data: CallData) -> Result<Key, Box<(CallError, CallData)>> {
         if self.phase != Phase::Serving {
-            return Err((CallError::Closed, data));
+            return Err(Box::new((CallError::Closed, data)));
         }
         let deadline = spec.deadline;
         let key = self.scheduler.submit(now, spec, data, &mut self.ends).map_err(|(_, data)| {
             let waiting = self.scheduler.queued();
-            (CallError::Overloaded { waiting, limit: waiting }, data)
+            Box::new((CallError::Overloaded { waiting, limit: waiting }, data))
         })?;
         self.activity += 1;
         self.wake_driver_by(deadline);
@@ -189,7 +189,7 @@ impl Core {
                     self.kick = true;
                     return;
                 };
-                Some(SegmentAnswer { memory, reference, worker, generation: end.generation })
+                Some(Box::new(SegmentAnswer { memory, reference, worker, generation: end.generation }))
             }
         };
         match holder {
@@ -231,7 +231,7 @@ impl Core {
         self.scheduler.finish(key);
         if let Some(data) = self.scheduler.data(key) {
             if data.outcome.is_none() {
-                data.outcome = Some(Outcome::Failed(error));
+                data.outcome = Some(Outcome::Failed(Box::new(error)));
             }
             let waker = data.waker.take();
             self.untaken += 1;

@@ -42,14 +42,16 @@ impl Future for Call<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.shared;
         let mut woken = Woken::new();
-        let now = now_ns();
-        let mut core = shared.core.lock();
-        let (key, first) = match mem::replace(&mut self.state, State::Over) {
+        let mut core;
+        let (key, mut first, mut now) = match mem::replace(&mut self.state, State::Over) {
             State::New(mut spec, data) => {
+                let now = now_ns();
                 spec.deadline = spec.deadline.saturating_add(now);
+                core = shared.core.lock();
                 match core.submit(now, spec, data) {
-                    Ok(key) => (key, true),
-                    Err((error, data)) => {
+                    Ok(key) => (key, true, now),
+                    Err(refused) => {
+                        let (error, data) = *refused;
                         if let Some(large) = data.large {
                             core.ends.give_back(large, false);
                         }
@@ -57,16 +59,23 @@ impl Future for Call<'_> {
                     }
                 }
             }
-            State::Waiting(key) => (key, false),
+            State::Waiting(key) => {
+                core = shared.core.lock();
+                if let Some((outcome, data)) = core.take(key, &mut woken) {
+                    shared.unlock(core, woken);
+                    return Poll::Ready(Ok((outcome, data)));
+                }
+                let now = now_ns();
+                if core.may_lead(key) {
+                    core.drain(now, &mut woken);
+                }
+                (key, false, now)
+            }
             State::Over => return Poll::Ready(Err(CallError::Closed)),
         };
         self.state = State::Waiting(key);
-        let mut now = now;
-        if !first && !core.scheduler.is_done(key) && core.may_lead(key) {
-            core.drain(now, &mut woken);
-        }
         loop {
-            if let Some((outcome, data)) = core.take(key, &mut woken) {
+            if !first && let Some((outcome, data)) = core.take(key, &mut woken) {
                 self.state = State::Over;
                 shared.unlock(core, woken);
                 return Poll::Ready(Ok((outcome, data)));
@@ -85,6 +94,7 @@ impl Future for Call<'_> {
                     shared.unlock(core, mem::take(&mut woken));
                     let (found, at) = spin(&watches, now, budget);
                     core = shared.core.lock();
+                    first = false;
                     now = at;
                     if found {
                         core.spin.succeeded();

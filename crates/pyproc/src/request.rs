@@ -163,12 +163,17 @@ impl<'p> Request<'p> {
             Payload::InPlace(body) => (Vec::new(), Some(body.into_large()?)),
         };
         let (outcome, data) = self.run(spec, content, body, large).await?;
+        if let Outcome::Inline(Kind::Result, content) = outcome {
+            let bytes = Bytes::copy_from_slice(&data.body);
+            keep(data.body);
+            return Ok(Reply::new(content, bytes));
+        }
         let (content, bytes) = self.finish(spec, outcome, data)?;
         Ok(Reply::new(content, Bytes::from(bytes)))
     }
 
-    fn run(&self, mut spec: Spec, content: ContentType, body: Vec<u8>, large: Option<LargeBody>) -> Call<'p> {
-        spec.bound = large.as_ref().and_then(|large| large.owner).map(|owner| owner.worker);
+    fn run(&self, mut spec: Spec, content: ContentType, body: Vec<u8>, large: Option<Box<LargeBody>>) -> Call<'p> {
+        spec.bound = large.as_ref().and_then(|large| large.owner).map(|owner| owner.worker as u32);
         let data = CallData { body, large, content, wanted: self.wanted, seen: false, waker: None, outcome: None };
         Call::new(self.shared, spec, data)
     }
@@ -187,10 +192,10 @@ impl<'p> Request<'p> {
         let timeout = self.timeout.map_or(limit, |timeout| limit.min(timeout.as_nanos() as u64));
         let max_attempts = if self.idempotent { self.max_attempts.unwrap_or(settings.max_attempts) } else { 1 };
         let limit = limit.saturating_add(settings.grace.as_nanos() as u64);
-        Ok(Spec { function, deadline: timeout, timeout, limit, max_attempts, bound: None })
+        Ok(Spec { function: function as u32, deadline: timeout, timeout, limit, max_attempts, bound: None })
     }
 
-    fn large(&self, body: &[u8]) -> Result<LargeBody, CallError> {
+    fn large(&self, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
         let mut large = large_body(self.shared, body.len())?;
         fill(&mut large, body);
         Ok(large)
@@ -199,7 +204,7 @@ impl<'p> Request<'p> {
     /// What an outcome means, outside of the lock.
     fn finish(&self, spec: Spec, outcome: Outcome, data: CallData) -> Result<(ContentType, Vec<u8>), CallError> {
         let (kind, content, bytes) = match outcome {
-            Outcome::Failed(error) => return Err(error),
+            Outcome::Failed(error) => return Err(*error),
             Outcome::Inline(kind, content) => (kind, content, data.body),
             Outcome::Segment(kind, content, answer) => {
                 let limit = self.shared.settings.max_body as u64;
@@ -233,7 +238,7 @@ impl fmt::Debug for Request<'_> {
 }
 
 /// A segment for a body of `bytes`: an idle one of the least loaded worker, or a fresh one.
-fn large_body(shared: &Shared, bytes: usize) -> Result<LargeBody, CallError> {
+fn large_body(shared: &Shared, bytes: usize) -> Result<Box<LargeBody>, CallError> {
     let limit = shared.settings.max_body;
     if bytes > limit {
         return Err(CallError::TooLarge { part: Part::Arguments, size: bytes as u64, limit: limit as u64 });
@@ -244,12 +249,12 @@ fn large_body(shared: &Shared, bytes: usize) -> Result<LargeBody, CallError> {
         && let Some((number, memory)) = end.requests.take(bytes, &end.lane)
     {
         let owner = Some(Owner { worker, generation: end.generation, number });
-        return Ok(LargeBody { memory, bytes, owner });
+        return Ok(Box::new(LargeBody { memory, bytes, owner }));
     }
     let waiting = core.scheduler.queued();
     drop(core);
     match SegmentMemory::create(bytes, PeerAccess::ReadOnly, &shared.allowance) {
-        Ok(memory) => Ok(LargeBody { memory, bytes, owner: None }),
+        Ok(memory) => Ok(Box::new(LargeBody { memory, bytes, owner: None })),
         Err(error) => {
             if let NoSegment::System(error) = &error {
                 tracing::warn!(target: "pyproc", %error, bytes, "no shared memory for a large body");
@@ -273,7 +278,7 @@ fn fill(large: &mut LargeBody, body: &[u8]) {
 /// Its contents are not zeroed: a reused piece still holds what the pool's earlier caller wrote.
 pub struct BodyMut {
     shared: Arc<Shared>,
-    large: Option<LargeBody>,
+    large: Option<Box<LargeBody>>,
 }
 
 impl BodyMut {
@@ -287,7 +292,7 @@ impl BodyMut {
         Body::in_place(content_type, self)
     }
 
-    fn into_large(mut self) -> Result<LargeBody, CallError> {
+    fn into_large(mut self) -> Result<Box<LargeBody>, CallError> {
         self.large.take().ok_or(CallError::Closed)
     }
 }

@@ -27,7 +27,7 @@ const STALL_NS: u64 = 200_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
     /// The pool's number of the function.
-    pub(crate) function: usize,
+    pub(crate) function: u32,
     /// When the caller gives up.
     pub(crate) deadline: Nanos,
     /// How long the caller was willing to wait, for the error's sentence.
@@ -37,7 +37,7 @@ pub(crate) struct Spec {
     /// How often the call may be started in all; 1 for calls that are not idempotent.
     pub(crate) max_attempts: u32,
     /// The only worker that can take the call, because its body is in that worker's segment.
-    pub(crate) bound: Option<usize>,
+    pub(crate) bound: Option<u32>,
 }
 
 /// The workers' rings.
@@ -124,6 +124,19 @@ struct Function {
     /// Smoothed run time; 0: never answered.
     run_ns: u64,
     is_async: bool,
+}
+
+impl Function {
+    /// Takes in how long a call ran. One that was interrupted by something else on the machine says
+    /// little, so a sample counts for at most four times what was known.
+    #[inline]
+    fn learn(&mut self, run_ns: u64) {
+        let sample = run_ns.max(1);
+        self.run_ns = match self.run_ns {
+            0 => sample,
+            known => (known * 7 + sample.min(known.saturating_mul(4) + 1_000)) / 8,
+        };
+    }
 }
 
 /// The scheduler's whole state.
@@ -253,7 +266,7 @@ impl<D> Scheduler<D> {
     fn choose(&self, spec: &Spec) -> Option<usize> {
         let mut best: Option<usize> = None;
         for (index, worker) in self.workers.iter().enumerate() {
-            if !self.has_room(worker, spec.function) || spec.bound.is_some_and(|bound| bound != index) {
+            if !self.has_room(worker, spec.function) || spec.bound.is_some_and(|bound| bound as usize != index) {
                 continue;
             }
             let better = best.is_none_or(|best| {
@@ -268,14 +281,14 @@ impl<D> Scheduler<D> {
     }
 
     #[inline]
-    fn has_room(&self, worker: &Worker, function: usize) -> bool {
+    fn has_room(&self, worker: &Worker, function: u32) -> bool {
         if !worker.up || worker.outstanding >= ENTRIES {
             return false;
         }
         if worker.outstanding == 0 {
             return true;
         }
-        let function = &self.functions[function];
+        let function = &self.functions[function as usize];
         if function.is_async {
             return worker.outstanding < self.max_concurrency;
         }
@@ -297,7 +310,7 @@ impl<D> Scheduler<D> {
 
     fn send(&mut self, now: Nanos, key: Key, index: usize, lanes: &mut impl Lanes<D>) -> bool {
         let Some(call) = self.calls.get(key) else { return false };
-        let function = self.functions[call.spec.function];
+        let function = self.functions[call.spec.function as usize];
         let worker = &mut self.workers[index];
         let entry = match worker.free.pop() {
             Some(entry) => entry,
@@ -309,7 +322,7 @@ impl<D> Scheduler<D> {
         let slot = &mut worker.entries[usize::from(entry)];
         slot.version = slot.version.wrapping_add(1);
         let id = call_id(worker.generation, slot.version, entry);
-        let Some(position) = lanes.push(index, id, call.spec.function, call.spec.deadline, &mut call.data) else {
+        let Some(position) = lanes.push(index, id, call.spec.function as usize, call.spec.deadline, &mut call.data) else {
             worker.free.push(entry);
             return false;
         };
@@ -360,8 +373,7 @@ impl<D> Scheduler<D> {
             && let Some(call) = self.calls.get(key)
         {
             call.place = Place::Done;
-            let function = &mut self.functions[call.spec.function];
-            function.run_ns = if function.run_ns == 0 { run_ns.max(1) } else { (function.run_ns * 7 + run_ns.max(1)) / 8 };
+            self.functions[call.spec.function as usize].learn(run_ns);
         }
         self.release(index, entry);
         let worker = &mut self.workers[index];
@@ -412,7 +424,7 @@ impl<D> Scheduler<D> {
         }
         let calls = &mut self.calls;
         self.queue.iter().position(|&key| {
-            calls.get(key).is_none_or(|call| call.spec.bound.is_none_or(|bound| bound == index))
+            calls.get(key).is_none_or(|call| call.spec.bound.is_none_or(|bound| bound as usize == index))
         })
     }
 
@@ -524,7 +536,7 @@ impl<D> Scheduler<D> {
             let Some(call) = self.calls.get(key) else { continue };
             let Place::Sent { position, .. } = call.place else { continue };
             // What was bound to this process' segment may go anywhere now: the segment is nobody's.
-            if call.spec.bound == Some(index) {
+            if call.spec.bound == Some(index as u32) {
                 call.spec.bound = None;
             }
             if lanes.revoke(index, position) {
@@ -556,7 +568,7 @@ impl<D> Scheduler<D> {
         for at in 0..self.queue.len() {
             let key = self.queue[at];
             if let Some(call) = self.calls.get(key)
-                && call.spec.bound == Some(index)
+                && call.spec.bound == Some(index as u32)
             {
                 call.spec.bound = None;
                 self.bound_in_queue -= 1;

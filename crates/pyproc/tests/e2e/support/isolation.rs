@@ -1,0 +1,198 @@
+//! A process per test: a hung one can be killed, and what it leaves behind can be told.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::processes::{children, descriptors};
+
+/// A test that has not ended by then hangs.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// The test that this process runs.
+const TEST: &str = "PYPROC_TEST";
+
+/// The folder that belongs to the test.
+const SCRATCH: &str = "PYPROC_TEST_SCRATCH";
+
+/// Runs a test's body in a process of its own, and fails if it panics, hangs, or leaves anything:
+/// a process, a thread, a descriptor, shared memory or a file in `TMPDIR`.
+///
+/// `Body` is any type written in the test, by default its closure: it tells the test's name.
+pub(crate) fn isolated<Body>(body: impl FnOnce()) {
+    let name = test_name::<Body>();
+    if env::var(TEST).is_ok_and(|test| test == name) {
+        let before = Before::now();
+        body();
+        before.is_restored();
+    } else {
+        Isolated::start(&name).finish();
+    }
+}
+
+/// The folder of the test that runs, for scripts and marks; it goes with the test.
+pub(crate) fn scratch() -> PathBuf {
+    env::var_os(SCRATCH).expect("inside of `isolated`").into()
+}
+
+/// `e2e::faults::a_test::{{closure}}` is the test `faults::a_test`.
+fn test_name<Body>() -> String {
+    let path = std::any::type_name::<Body>();
+    let path = path.split("::{{closure}}").next().unwrap_or(path);
+    path.split_once("::")
+        .map_or(path, |(_, name)| name)
+        .to_owned()
+}
+
+/// The process that runs a test.
+struct Isolated {
+    name: String,
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Isolated {
+    fn start(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "{}-{}",
+            std::process::id(),
+            name.replace("::", "-")
+        ));
+        for part in ["scratch", "tmp"] {
+            fs::create_dir_all(folder.join(part)).expect("a folder for the test");
+        }
+        let output = File::create(folder.join("output")).expect("a file for its output");
+        let process = Command::new(env::current_exe().expect("this program"))
+            .args([
+                "--exact",
+                name,
+                "--nocapture",
+                "--test-threads=1",
+                "--include-ignored",
+            ])
+            .env(TEST, name)
+            .env(SCRATCH, folder.join("scratch"))
+            .env("TMPDIR", folder.join("tmp"))
+            .env_remove("PYPROC_PYTHON")
+            .stdin(Stdio::null())
+            .stderr(output.try_clone().expect("a descriptor"))
+            .stdout(output)
+            .process_group(0)
+            .spawn()
+            .expect("this program once more");
+        Self {
+            name: name.to_owned(),
+            process,
+            folder,
+        }
+    }
+
+    fn finish(mut self) {
+        let pid = Pid::from_child(&self.process);
+        let exit =
+            rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("a process to watch");
+        let limit = Timespec {
+            tv_sec: LIMIT.as_secs() as i64,
+            tv_nsec: 0,
+        };
+        let ended = loop {
+            match rustix::event::poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&limit)) {
+                Ok(count) => break count > 0,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => panic!("poll: {error}"),
+            }
+        };
+        if !ended {
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+        let status = self.process.wait().expect("its status");
+        let output = fs::read_to_string(self.folder.join("output")).unwrap_or_default();
+        fs::remove_dir_all(&self.folder).expect("the folder goes");
+        assert!(ended, "{} hangs; what it said:\n{output}", self.name);
+        assert!(
+            status.success(),
+            "{} failed ({status}); what it said:\n{output}",
+            self.name
+        );
+        // A name that fits no test would pass without having run.
+        assert!(
+            output.contains("1 passed"),
+            "{} did not run:\n{output}",
+            self.name
+        );
+    }
+}
+
+/// What a process has before the test's body runs.
+struct Before {
+    descriptors: BTreeMap<u32, String>,
+}
+
+impl Before {
+    fn now() -> Self {
+        Self {
+            descriptors: descriptors(),
+        }
+    }
+
+    /// Looks until all is as it was: a pool that was dropped ends on its own time.
+    fn is_restored(&self) {
+        let watchdog = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = self.left();
+            if left.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < watchdog,
+                "the test left behind:\n  {}",
+                left.join("\n  ")
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn left(&self) -> Vec<String> {
+        let mut left: Vec<String> = children()
+            .into_iter()
+            .map(|pid| format!("process {pid}: {}", command(pid)))
+            .collect();
+        left.extend(threads().into_iter().map(|name| format!("thread {name}")));
+        let new = descriptors()
+            .into_iter()
+            .filter(|(fd, _)| !self.descriptors.contains_key(fd));
+        left.extend(new.map(|(fd, target)| format!("descriptor {fd}: {target}")));
+        let maps = fs::read_to_string("/proc/self/maps").expect("maps");
+        left.extend(
+            maps.lines()
+                .filter(|line| line.contains("pyproc-"))
+                .filter(|line| line.contains("memfd:"))
+                .map(str::to_owned),
+        );
+        let files = fs::read_dir(env::temp_dir()).expect("TMPDIR").flatten();
+        left.extend(files.map(|file| format!("file {}", file.path().display())));
+        left
+    }
+}
+
+fn command(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+/// Threads of the library.
+fn threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").expect("tasks").flatten();
+    tasks
+        .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
+        .map(|name| name.trim_end().to_owned())
+        .filter(|name| name.starts_with("pyproc"))
+        .collect()
+}
