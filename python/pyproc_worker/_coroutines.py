@@ -110,6 +110,9 @@ class _Server:
                 self._worker.fail(started, error)
             else:
                 self._worker.finish(started, result)
+        except BaseException as error:  # noqa: BLE001 - the lane is broken: the worker ends with this
+            if not self._stopped.done():
+                self._stopped.set_exception(error)
         finally:
             del self._running[started.call]
             self._schedule()

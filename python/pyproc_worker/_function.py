@@ -38,7 +38,7 @@ class Function:
         self.name = exposure.name
         self.is_async = exposure.is_async
         self.timeout_ns = exposure.timeout_ns
-        self.signature = parameters.text if parameters is not None else "(...)"
+        self.signature = parameters.text.replace("__main__.", "") if parameters is not None else "(...)"
         self.doc = inspect.getdoc(exposure.function)
         self.body_mapping = mapping.description
         self.parameters = json_schema(mapping.argument_type)

@@ -12,7 +12,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
 CONTROL_FD: Final = "PYPROC_CONTROL_FD"
 """The environment variable by which a pool passes the control socket."""
@@ -45,8 +45,9 @@ def connect() -> bool:
         return False
     from pyproc_worker import _native  # noqa: PLC0415 - only a worker needs it
 
-    # Ctrl-C is for the host, which then stops its workers in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C is for the host, which then stops its workers in order. A handler, since a signal that is
+    # ignored would be ignored by the programs that this process starts, too.
+    signal.signal(signal.SIGINT, _nothing)
     faulthandler.enable(file=_STDERR, all_threads=True)
     faulthandler.register(DUMP, file=_STDERR, all_threads=True, chain=False)
     _native.connect(int(descriptor))
@@ -54,6 +55,10 @@ def connect() -> bool:
     _Connection.pid = os.getpid()
     os.register_at_fork(after_in_child=_forget)
     return True
+
+
+def _nothing(_signal: int, _frame: FrameType | None) -> None:
+    """Handles a signal by doing nothing about it."""
 
 
 def _forget() -> None:

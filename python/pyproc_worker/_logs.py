@@ -10,13 +10,10 @@ import io
 import logging
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 from pyproc_worker import _host
 from pyproc_worker._call import current_call_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 STDOUT: Final = 1
 STDERR: Final = 2
@@ -70,11 +67,6 @@ class HostStream(io.TextIOBase):
             self._partial.text = rest
         return len(text)
 
-    def writelines(self, lines: Iterable[str], /) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Writes one text after the other."""
-        for line in lines:
-            self.write(line)
-
     def flush(self) -> None:
         """Sends what waits for its line break."""
         rest: str = getattr(self._partial, "text", "")
@@ -109,12 +101,12 @@ class HostStream(io.TextIOBase):
         return self._pipe.buffer
 
     @property
-    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def encoding(self) -> str:  # type: ignore[override]
         """The encoding of the pipe."""
         return self._pipe.encoding
 
     @property
-    def errors(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def errors(self) -> str | None:  # type: ignore[override]
         """How the pipe encodes what its encoding does not know."""
         return self._pipe.errors
 

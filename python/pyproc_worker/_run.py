@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -63,6 +64,8 @@ def run_functions(functions: list[Function]) -> None:
     install_handler()
     signal.signal(INTERRUPT, _interrupt)
     worker = native.Worker(functions, encode_msgpack, encode_json, encode_raw, describe_error)
+    # What has been loaded stays: no collection of garbage needs to look at it again.
+    gc.freeze()
     worker.announce()
     if any(function.is_async for function in functions):
         # Half of what importing this package would cost, for workers that need it.
