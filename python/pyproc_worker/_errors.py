@@ -15,9 +15,6 @@ import msgspec
 if TYPE_CHECKING:
     from types import TracebackType
 
-Phase = Literal["decode", "call", "encode"]
-"""The part of a call in which an exception was raised."""
-
 _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _MESSAGE_LIMIT: Final = 8 * 1024
 _TRACEBACK_LIMIT: Final = 20 * 1024
@@ -87,7 +84,7 @@ class BadArgument(Exception):  # noqa: N818 - named like the error that the call
         return BadArgument(path + self.path[1:], self.expected, self.got)
 
 
-def describe_error(error: BaseException, phase: Phase) -> bytes:
+def describe_error(error: BaseException, phase: Literal["decode", "call", "encode"]) -> bytes:
     """Encodes an exception as the body of an error record; never raises.
 
     Args:
@@ -102,7 +99,7 @@ def describe_error(error: BaseException, phase: Phase) -> bytes:
         )
 
 
-def _describe(error: BaseException, phase: Phase) -> dict[str, str]:
+def _describe(error: BaseException, phase: str) -> dict[str, str]:
     if isinstance(error, DeadlineExceeded):
         return {"code": "cancelled"}
     if isinstance(error, BadArgument):

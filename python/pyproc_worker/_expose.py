@@ -72,6 +72,8 @@ registry: Final = Registry()
 def expose(function: F, /) -> F: ...
 @overload
 def expose(
+    function: None = None,
+    /,
     *,
     name: str | None = None,
     timeout: str | float | None = None,
