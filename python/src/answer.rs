@@ -49,9 +49,18 @@ pub(crate) enum Outcome {
 #[serde(tag = "code", rename_all = "snake_case")]
 pub(crate) enum Failure<'a> {
     NoSuchFunction {},
-    TooLarge { size: u64, limit: u64 },
-    BadResult { message: &'a str },
-    Python { r#type: &'a str, message: &'a str, traceback: &'a str },
+    TooLarge {
+        size: u64,
+        limit: u64,
+    },
+    BadResult {
+        message: &'a str,
+    },
+    Python {
+        r#type: &'a str,
+        message: &'a str,
+        traceback: &'a str,
+    },
 }
 
 impl Failure<'_> {
@@ -80,12 +89,23 @@ impl Codec {
 impl Worker {
     /// Answers a call.
     #[inline]
-    pub(crate) fn answer(&mut self, py: Python<'_>, call: u64, run_ns: u64, outcome: &Outcome) -> PyResult<()> {
+    pub(crate) fn answer(
+        &mut self,
+        py: Python<'_>,
+        call: u64,
+        run_ns: u64,
+        outcome: &Outcome,
+    ) -> PyResult<()> {
         let (kind, content) = match outcome {
             Outcome::Done(_, content) => (Kind::Result, *content),
             Outcome::Failed(..) => (Kind::Error, ContentType::MsgPack),
         };
-        let response = Response { kind, call, content, run_ns };
+        let response = Response {
+            kind,
+            call,
+            content,
+            run_ns,
+        };
         match outcome {
             Outcome::Done(body, _) => match body.as_bytes() {
                 Some(bytes) => self.send(py, &response, bytes),
@@ -99,7 +119,13 @@ impl Worker {
     }
 
     #[cold]
-    fn answer_error(&mut self, py: Python<'_>, response: &Response, error: &PyErr, phase: Phase) -> PyResult<()> {
+    fn answer_error(
+        &mut self,
+        py: Python<'_>,
+        response: &Response,
+        error: &PyErr,
+        phase: Phase,
+    ) -> PyResult<()> {
         // Unlike `value`, it has its traceback.
         let value = error.clone_ref(py).into_value(py);
         let described = self
@@ -110,22 +136,50 @@ impl Worker {
         let body = described.unwrap_or_else(|_| {
             // A signal handler of the worker's own code raised meanwhile.
             let kind = error.get_type(py).to_string();
-            Failure::Python { r#type: &kind, message: "", traceback: "" }.encode()
+            Failure::Python {
+                r#type: &kind,
+                message: "",
+                traceback: "",
+            }
+            .encode()
         });
-        self.send(py, &Response { kind: Kind::Error, content: ContentType::MsgPack, ..*response }, &body)
+        self.send(
+            py,
+            &Response {
+                kind: Kind::Error,
+                content: ContentType::MsgPack,
+                ..*response
+            },
+            &body,
+        )
     }
 
     /// Answers a call that has failed before Python was asked.
     #[cold]
-    pub(crate) fn answer_failure(&mut self, py: Python<'_>, call: u64, failure: &Failure<'_>) -> PyResult<()> {
-        let response = Response { kind: Kind::Error, call, content: ContentType::MsgPack, run_ns: 0 };
+    pub(crate) fn answer_failure(
+        &mut self,
+        py: Python<'_>,
+        call: u64,
+        failure: &Failure<'_>,
+    ) -> PyResult<()> {
+        let response = Response {
+            kind: Kind::Error,
+            call,
+            content: ContentType::MsgPack,
+            run_ns: 0,
+        };
         self.send(py, &response, &failure.encode())
     }
 
     /// Answers a call whose deadline has passed.
     #[cold]
     pub(crate) fn answer_expired(&mut self, py: Python<'_>, call: u64) -> PyResult<()> {
-        let response = Response { kind: Kind::Expired, call, content: ContentType::None, run_ns: 0 };
+        let response = Response {
+            kind: Kind::Expired,
+            call,
+            content: ContentType::None,
+            run_ns: 0,
+        };
         self.send(py, &response, &[])
     }
 
@@ -166,15 +220,21 @@ impl Worker {
         let released = WithoutGil::new(py);
         let ask = || {
             // When the host is gone, so is this process, soon.
-            let _ = self.connection.attendant.send(&ToHost::SegmentRequest { request: 1, bytes: size });
+            let _ = self.connection.attendant.send(&ToHost::SegmentRequest {
+                request: 1,
+                bytes: size,
+            });
         };
-        let granted = self.connection.segments.response_or_ask(&self.lane, body.len(), GRANT, ask);
+        let granted = self
+            .connection
+            .segments
+            .response_or_ask(&self.lane, body.len(), GRANT, ask);
         let filled = granted.map(|segment| segment.fill(body));
         drop(released);
         match filled {
-            Ok(Some(reference)) => {
-                self.send_waiting(py, |worker| worker.lane.respond_segment(response, reference))
-            }
+            Ok(Some(reference)) => self.send_waiting(py, |worker| {
+                worker.lane.respond_segment(response, reference)
+            }),
             Ok(None) => self.answer_failure(py, response.call, &Failure::TooLarge { size, limit }),
             Err(error) => {
                 let message = error.to_string();

@@ -94,7 +94,9 @@ pub(crate) fn connect(py: Python<'_>, descriptor: RawFd) -> PyResult<()> {
 
 fn handshake(descriptor: RawFd) -> PyResult<Connection> {
     let no_host = |error: io::Error| {
-        PyOSError::new_err(format!("descriptor {descriptor} is no connection to a pool: {error}"))
+        PyOSError::new_err(format!(
+            "descriptor {descriptor} is no connection to a pool: {error}"
+        ))
     };
     // SAFETY: a plain system call on a number; it fails when the number is no open descriptor.
     let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor.max(0)) };
@@ -107,7 +109,9 @@ fn handshake(descriptor: RawFd) -> PyResult<Connection> {
 
     let mut buffer = vec![0; MAX_MESSAGE];
     let mut fds = Vec::new();
-    let length = control.recv_with_fds(&mut buffer, &mut fds).map_err(no_host)?;
+    let length = control
+        .recv_with_fds(&mut buffer, &mut fds)
+        .map_err(no_host)?;
     let welcome = match ToWorker::decode(&buffer[..length]) {
         Ok(ToWorker::Welcome(welcome)) => welcome,
         _ => return Err(reject(&control, &Welcome::default())),
@@ -115,11 +119,16 @@ fn handshake(descriptor: RawFd) -> PyResult<Connection> {
     if welcome.protocol != PROTOCOL {
         return Err(reject(&control, &welcome));
     }
-    let [memory, bell, ringer] = <[OwnedFd; 3]>::try_from(fds)
-        .map_err(|fds| PyOSError::new_err(format!("the pool passed {} descriptors of 3: too many open files?", fds.len())))?;
+    let [memory, bell, ringer] = <[OwnedFd; 3]>::try_from(fds).map_err(|fds| {
+        PyOSError::new_err(format!(
+            "the pool passed {} descriptors of 3: too many open files?",
+            fds.len()
+        ))
+    })?;
     let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(io::Error::from)?;
-    let descriptors = [control.as_fd(), bell.as_fd(), ringer.as_fd(), wake.as_fd()].map(|fd| fd.as_raw_fd());
+    let descriptors =
+        [control.as_fd(), bell.as_fd(), ringer.as_fd(), wake.as_fd()].map(|fd| fd.as_raw_fd());
     let bytes = usize::try_from(welcome.lane_bytes).unwrap_or(0);
     let lane = WorkerLane::open(memory, bytes, Bell::from(bell), Ringer::from(ringer))?;
     let waker = wake.try_clone()?;
@@ -132,20 +141,34 @@ fn handshake(descriptor: RawFd) -> PyResult<Connection> {
             let _ = rustix::io::write(&waker, &1u64.to_ne_bytes());
         }),
     )?;
-    Ok(Connection { attendant, segments, welcome, wake, lane: Mutex::new(Some(lane)), descriptors })
+    Ok(Connection {
+        attendant,
+        segments,
+        welcome,
+        wake,
+        lane: Mutex::new(Some(lane)),
+        descriptors,
+    })
 }
 
 /// Tells both sides that they do not fit, in a sentence that names both.
 fn reject(control: &ControlSocket, welcome: &Welcome) -> PyErr {
-    let host = if welcome.version.is_empty() { "unknown" } else { &welcome.version };
+    let host = if welcome.version.is_empty() {
+        "unknown"
+    } else {
+        &welcome.version
+    };
     let reason = format!(
         "pyproc-worker {VERSION} (protocol {PROTOCOL}) and pyproc {host} (protocol {}) cannot work together: \
          install the pyproc-worker of version {host}",
         welcome.protocol
     );
     let mut message = Vec::new();
-    let rejected =
-        ToHost::Rejected { protocol: PROTOCOL, version: VERSION.to_owned(), reason: reason.clone() };
+    let rejected = ToHost::Rejected {
+        protocol: PROTOCOL,
+        version: VERSION.to_owned(),
+        reason: reason.clone(),
+    };
     rejected.encode(&mut message);
     // The host may be gone; the sentence is in the exception too.
     let _ = control.send_blocking(&message);
@@ -155,7 +178,10 @@ fn reject(control: &ControlSocket, welcome: &Welcome) -> PyErr {
 /// In a forked child: it is no worker, and holds none of the worker's descriptors.
 #[pyfunction]
 pub(crate) fn forget() {
-    if let Some(connection) = CONNECTION.get().filter(|_| !FORKED.swap(true, Ordering::Relaxed)) {
+    if let Some(connection) = CONNECTION
+        .get()
+        .filter(|_| !FORKED.swap(true, Ordering::Relaxed))
+    {
         for descriptor in connection.descriptors {
             // SAFETY: the child's copies. Their owners live in a static and in a thread that the fork
             // did not copy: nothing uses or closes these numbers again.
@@ -210,15 +236,26 @@ pub(crate) fn log(
         2 => Some(LogStream::Stderr),
         _ => None,
     };
-    let log = Log { level, logger, message, call: (call != 0).then_some(call), stream };
-    py.detach(|| connection.attendant.send(&ToHost::Log(log))).is_ok()
+    let log = Log {
+        level,
+        logger,
+        message,
+        call: (call != 0).then_some(call),
+        stream,
+    };
+    py.detach(|| connection.attendant.send(&ToHost::Log(log)))
+        .is_ok()
 }
 
 /// Tells the host why there will be no worker.
 #[pyfunction]
 pub(crate) fn start_failed(py: Python<'_>, kind: String, message: String, traceback: String) {
     if let Ok(connection) = connection() {
-        let failed = ToHost::StartFailed { r#type: kind, message, traceback };
+        let failed = ToHost::StartFailed {
+            r#type: kind,
+            message,
+            traceback,
+        };
         // When the host is gone there is nobody to tell.
         let _ = py.detach(|| connection.attendant.send(&failed));
     }
@@ -226,6 +263,10 @@ pub(crate) fn start_failed(py: Python<'_>, kind: String, message: String, traceb
 
 /// Takes the lane, once.
 pub(crate) fn take_lane(connection: &Connection) -> PyResult<WorkerLane> {
-    let lane = connection.lane.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let lane = connection
+        .lane
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     lane.ok_or_else(|| PyRuntimeError::new_err("run_worker() can be called once"))
 }

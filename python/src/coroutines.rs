@@ -62,7 +62,12 @@ impl Worker {
                 Ok(Some(Py::new(py, started)?.into_any()))
             }
             Err((error, phase)) => {
-                self.answer(py, incoming.call(), now_ns() - now, &Outcome::Failed(error, phase))?;
+                self.answer(
+                    py,
+                    incoming.call(),
+                    now_ns() - now,
+                    &Outcome::Failed(error, phase),
+                )?;
                 done()
             }
         }

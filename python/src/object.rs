@@ -116,10 +116,13 @@ impl Buffer {
     pub(crate) fn of(py: Python<'_>, object: &Object) -> PyResult<Self> {
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: the GIL is held; the structure is filled in by the call, or left alone on failure.
-        let result = unsafe {
-            ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_SIMPLE)
-        };
-        if result == 0 { Ok(Self { view }) } else { Err(PyErr::fetch(py)) }
+        let result =
+            unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_SIMPLE) };
+        if result == 0 {
+            Ok(Self { view })
+        } else {
+            Err(PyErr::fetch(py))
+        }
     }
 
     /// The bytes. Other threads of this worker may change them meanwhile; what arrives at the host is
@@ -129,7 +132,9 @@ impl Buffer {
             return &[];
         }
         // SAFETY: a simple buffer is contiguous and stays where it is until it is released.
-        unsafe { std::slice::from_raw_parts(self.view.buf.cast::<u8>(), self.view.len.cast_unsigned()) }
+        unsafe {
+            std::slice::from_raw_parts(self.view.buf.cast::<u8>(), self.view.len.cast_unsigned())
+        }
     }
 }
 

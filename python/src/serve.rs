@@ -66,7 +66,8 @@ impl Worker {
         };
         let outcome = match body {
             Ok(body) => {
-                self.connection.set_current(incoming.call(), incoming.deadline());
+                self.connection
+                    .set_current(incoming.call(), incoming.deadline());
                 let outcome = call(py, entry, &self.codec, incoming, body);
                 self.connection.clear_current();
                 outcome
@@ -83,7 +84,11 @@ impl Worker {
 
     /// The body as an object: `bytes` from the ring, a `memoryview` of a segment, None without a body.
     #[inline]
-    pub(crate) fn take_body(&mut self, py: Python<'_>, incoming: &Incoming) -> PyResult<Option<Object>> {
+    pub(crate) fn take_body(
+        &mut self,
+        py: Python<'_>,
+        incoming: &Incoming,
+    ) -> PyResult<Option<Object>> {
         let body = match self.lane.body(incoming).map_err(violation)? {
             IncomingBody::Inline(_) if incoming.content() == ContentType::None => None,
             IncomingBody::Inline(bytes) => {
@@ -166,7 +171,13 @@ impl Entry {
 
 /// Decode, call, encode.
 #[inline]
-fn call(py: Python<'_>, entry: &Entry, codec: &Codec, incoming: &Incoming, body: Option<Object>) -> Outcome {
+fn call(
+    py: Python<'_>,
+    entry: &Entry,
+    codec: &Codec,
+    incoming: &Incoming,
+    body: Option<Object>,
+) -> Outcome {
     let result = match body {
         Some(body) => {
             let Some(value) = call1(py, entry.decoder(incoming.content()), &body) else {
@@ -187,7 +198,10 @@ fn call(py: Python<'_>, entry: &Entry, codec: &Codec, incoming: &Incoming, body:
 #[cold]
 fn end_child(py: Python<'_>) -> PyErr {
     // The lane and everything else that an orderly exit would clean up belongs to the parent.
-    match py.import("os").and_then(|os| os.call_method1("_exit", (0,))) {
+    match py
+        .import("os")
+        .and_then(|os| os.call_method1("_exit", (0,)))
+    {
         Ok(_) => PyRuntimeError::new_err("os._exit() returned"),
         Err(error) => error,
     }

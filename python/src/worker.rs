@@ -40,7 +40,12 @@ impl Worker {
         Ok(Self {
             lane: take_lane(connection)?,
             table,
-            codec: Codec { encode_msgpack, encode_json, encode_raw, describe_error },
+            codec: Codec {
+                encode_msgpack,
+                encode_json,
+                encode_raw,
+                describe_error,
+            },
             connection,
             budget: SpinBudget::new(connection.welcome.spin_ns),
             infos,
@@ -84,7 +89,9 @@ impl Worker {
 
     /// Answers a coroutine's call with its result.
     fn finish(&mut self, py: Python<'_>, started: &Started, result: Py<PyAny>) -> PyResult<()> {
-        let outcome = self.codec.encode(py, &Object::from_py(result), started.wanted);
+        let outcome = self
+            .codec
+            .encode(py, &Object::from_py(result), started.wanted);
         self.answer_started(py, started, &outcome)
     }
 
