@@ -22,7 +22,7 @@ def _plain_value(value: Any) -> Any:
         if isinstance(value, numpy.ndarray):
             return _microseconds(value).tolist() if value.dtype.kind in "mM" else value.tolist()
         if isinstance(value, (numpy.datetime64, numpy.timedelta64)):
-            return _microseconds(value).item()
+            return None if numpy.isnat(value) else _microseconds(value).item()
         if isinstance(value, numpy.floating):
             return float(cast("float", value))
         if isinstance(value, numpy.generic):

@@ -129,7 +129,7 @@ def decode_custom(kind: type, value: Any) -> Any:
 
 def raw_constructor(annotation: Any) -> Callable[[Any], Any] | None:
     """How a raw body becomes the value of a parameter annotated as bytes, or None if it is not."""
-    members = _members(annotation) - {types.NoneType}
+    members = _members(_without_alias(annotation)) - {types.NoneType}
     buffer: Any = getattr(collections.abc, "Buffer", memoryview)
     if not members or not members <= {bytes, bytearray, memoryview, buffer}:
         return None
@@ -148,6 +148,7 @@ def array_constructor(annotation: Any) -> Callable[[Any, bool], Any] | None:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return None
+    annotation = _without_alias(annotation)
     kind = typing.get_origin(annotation) or annotation
     if not (isinstance(kind, type) and issubclass(kind, numpy.ndarray)):
         return None
@@ -170,6 +171,14 @@ def _dtype(numpy: Any, scalar: Any) -> Any:
         return numpy.dtype(scalar)
     except TypeError:
         return None
+
+
+def _without_alias(annotation: Any) -> Any:
+    """What a `type` statement stands for, which NumPy's own `NDArray` is one of."""
+    while (value := getattr(typing.get_origin(annotation) or annotation, "__value__", None)) is not None:
+        arguments = typing.get_args(annotation)
+        annotation = value[arguments] if arguments else value
+    return annotation
 
 
 def _members(annotation: Any) -> set[Any]:

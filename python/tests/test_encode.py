@@ -51,7 +51,7 @@ def test_dates_stay_dates():
     assert json.loads(encode_json(moment)) == "2024-05-06T07:08:09.123456"
     assert json.loads(encode_json(np.array([moment]))) == ["2024-05-06T07:08:09.123456"]
     assert json.loads(encode_json(np.timedelta64(1500, "ms"))) == "PT1.5S"
-    assert json.loads(encode_json(np.datetime64("NaT"))) is None
+    assert json.loads(encode_json(np.datetime64("NaT", "s"))) is None
     assert json.loads(encode_json(datetime.date(2024, 5, 6))) == "2024-05-06"
 
 
