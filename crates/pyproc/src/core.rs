@@ -43,9 +43,6 @@ pub(crate) enum Order {
     Cancel { worker: usize, call: u64 },
 }
 
-/// Callers to wake once the lock is released.
-pub(crate) type Woken = Vec<Waker>;
-
 /// Everything that calls and the driver share.
 pub(crate) struct Core {
     pub(crate) scheduler: Scheduler<CallData>,
@@ -62,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) ticking: bool,
     /// When the driver wakes by itself.
     pub(crate) next_wake: Nanos,
+    /// Callers to wake once the lock is released.
+    pub(crate) woken: Vec<Waker>,
     /// The driver has to be woken once the lock is released.
     pub(crate) kick: bool,
     /// Moves with every submission and every drained answer.
@@ -83,6 +82,7 @@ impl Core {
             last_turn: 0,
             ticking: false,
             next_wake: Nanos::MAX,
+            woken: Vec::new(),
             kick: false,
             activity: 0,
         }
@@ -95,7 +95,10 @@ impl Core {
             return Err(Box::new((CallError::Closed, data)));
         }
         let deadline = spec.deadline;
-        let key = self.scheduler.submit(now, spec, data, &mut self.ends).map_err(|(_, data)| {
+        self.ends.may_wait = self.leader.is_some() && self.ticking;
+        let submitted = self.scheduler.submit(now, spec, data, &mut self.ends);
+        self.ends.may_wait = false;
+        let key = submitted.map_err(|(_, data)| {
             let waiting = self.scheduler.queued();
             Box::new((CallError::Overloaded { waiting, limit: waiting }, data))
         })?;
@@ -124,11 +127,12 @@ impl Core {
 
     /// Takes answers from every lane that has some. `true`: there may be more.
     #[inline]
-    pub(crate) fn drain(&mut self, now: Nanos, woken: &mut Woken) -> bool {
+    pub(crate) fn drain(&mut self, now: Nanos) -> bool {
+        self.ends.flush();
         let mut taken = 0;
         for worker in 0..self.ends.ends.len() {
             if self.scheduler.outstanding(worker) > 0 {
-                taken += self.drain_lane(now, worker, woken, BATCH - taken);
+                taken += self.drain_lane(now, worker, BATCH - taken);
                 if taken >= BATCH {
                     break;
                 }
@@ -139,7 +143,7 @@ impl Core {
     }
 
     /// Takes at most `limit` answers from one worker's lane.
-    pub(crate) fn drain_lane(&mut self, now: Nanos, worker: usize, woken: &mut Woken, limit: usize) -> usize {
+    pub(crate) fn drain_lane(&mut self, now: Nanos, worker: usize, limit: usize) -> usize {
         let mut taken = 0;
         let mut spare = Vec::new();
         while taken < limit {
@@ -162,7 +166,7 @@ impl Core {
                 }
             };
             taken += 1;
-            self.answered(now, worker, &answer, woken);
+            self.answered(now, worker, &answer);
         }
         if taken > 0 {
             if let Some(end) = self.ends.get(worker) {
@@ -177,7 +181,7 @@ impl Core {
     }
 
     #[inline]
-    fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer, woken: &mut Woken) {
+    fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer) {
         let holder = self.scheduler.lookup(worker, answer.call);
         self.scheduler.answered(now, worker, answer.call, answer.run_ns);
         let segment = match answer.body {
@@ -202,7 +206,7 @@ impl Core {
                     let waker = data.waker.take();
                     let large = data.large.take();
                     self.untaken += 1;
-                    woken.extend(waker);
+                    self.woken.extend(waker);
                     if let Some(large) = large {
                         self.ends.give_back(large, true);
                     }
@@ -227,7 +231,7 @@ impl Core {
     }
 
     /// Ends a call with an error and wakes its caller.
-    pub(crate) fn fail(&mut self, key: Key, error: CallError, woken: &mut Woken) {
+    pub(crate) fn fail(&mut self, key: Key, error: CallError) {
         self.scheduler.finish(key);
         if let Some(data) = self.scheduler.data(key) {
             if data.outcome.is_none() {
@@ -235,13 +239,13 @@ impl Core {
             }
             let waker = data.waker.take();
             self.untaken += 1;
-            woken.extend(waker);
+            self.woken.extend(waker);
         }
     }
 
     /// The call's outcome, if it is done; it leaves the table.
     #[inline]
-    pub(crate) fn take(&mut self, key: Key, woken: &mut Woken) -> Option<(Outcome, CallData)> {
+    pub(crate) fn take(&mut self, key: Key) -> Option<(Outcome, CallData)> {
         let mut data = self.scheduler.take_done(key)?;
         self.untaken = self.untaken.saturating_sub(1);
         let outcome = data.outcome.take()?;
@@ -249,12 +253,12 @@ impl Core {
             let seen = data.seen;
             self.ends.give_back(large, seen);
         }
-        self.leave(key, woken);
+        self.leave(key);
         Some((outcome, data))
     }
 
     /// Gives a call up: its caller is gone or its time is over.
-    pub(crate) fn give_up(&mut self, now: Nanos, key: Key, woken: &mut Woken) -> Option<Ended> {
+    pub(crate) fn give_up(&mut self, now: Nanos, key: Key) -> Option<Ended> {
         let done = self.scheduler.is_done(key);
         let (ended, mut data) = self.scheduler.give_up(now, key, &mut self.ends)?;
         if done {
@@ -267,12 +271,12 @@ impl Core {
         if let Some(large) = data.large.take() {
             self.ends.give_back(large, data.seen);
         }
-        self.leave(key, woken);
+        self.leave(key);
         Some(ended)
     }
 
     /// A call's time is up: its caller gets the error, a worker that runs it is told.
-    pub(crate) fn time_out(&mut self, now: Nanos, key: Key, woken: &mut Woken) {
+    pub(crate) fn time_out(&mut self, now: Nanos, key: Key) {
         let Some(spec) = self.scheduler.spec(key) else { return };
         let Some(ended) = self.end(now, key) else { return };
         let phase = match ended {
@@ -280,7 +284,7 @@ impl Core {
             Ended::Running { .. } => crate::error::Phase::Run,
         };
         let after = std::time::Duration::from_nanos(spec.timeout);
-        self.fail(key, CallError::Timeout { phase, after }, woken);
+        self.fail(key, CallError::Timeout { phase, after });
     }
 
     /// Ends a call wherever it is; the caller of this gives it its error.
@@ -301,29 +305,30 @@ impl Core {
 
     /// A caller no longer looks for answers; if nobody else will, the workers are to ring.
     #[inline]
-    fn leave(&mut self, key: Key, woken: &mut Woken) {
+    fn leave(&mut self, key: Key) {
         if self.leader == Some(key) {
             self.leader = None;
+            self.ends.flush();
         }
         if self.leader.is_none() && self.scheduler.busy() > 0 {
-            self.watched(woken);
+            self.watched();
         }
     }
 
     /// Makes sure that somebody notices the next answer.
-    pub(crate) fn watched(&mut self, woken: &mut Woken) {
+    pub(crate) fn watched(&mut self) {
         if self.leader.is_some() || self.scheduler.busy() == 0 {
             return;
         }
         if self.untaken == 0 {
-            self.arm(woken);
+            self.arm();
         } else {
             self.tick();
         }
     }
 
     /// Asks the workers to ring at their next answer. What has come meanwhile is drained.
-    pub(crate) fn arm(&mut self, woken: &mut Woken) {
+    pub(crate) fn arm(&mut self) {
         for worker in 0..self.ends.ends.len() {
             if self.scheduler.outstanding(worker) == 0 {
                 continue;
@@ -337,7 +342,7 @@ impl Core {
                     break;
                 }
                 end.armed = false;
-                if self.drain_lane(pyproc_ipc::clock::now_ns(), worker, woken, BATCH) == 0 {
+                if self.drain_lane(pyproc_ipc::clock::now_ns(), worker, BATCH) == 0 {
                     break;
                 }
                 if self.scheduler.outstanding(worker) == 0 {
@@ -397,11 +402,11 @@ impl Core {
     }
 
     /// The leader's spin found nothing: it sleeps like everybody else, and the workers ring.
-    pub(crate) fn sleep(&mut self, now: Nanos, woken: &mut Woken) {
+    pub(crate) fn sleep(&mut self, now: Nanos) {
         self.spin.failed();
         self.last_turn = now;
         self.leader = None;
-        self.arm(woken);
+        self.arm();
     }
 
     /// The leader lets the callers that it has woken run before it looks again.
@@ -411,10 +416,10 @@ impl Core {
     }
 
     /// The driver's look at things while callers rely on a leader: takes over from one that stalls.
-    pub(crate) fn take_over(&mut self, now: Nanos, woken: &mut Woken) {
-        while self.drain(now, woken) {}
+    pub(crate) fn take_over(&mut self, now: Nanos) {
+        while self.drain(now) {}
         self.leader = None;
-        self.arm(woken);
+        self.arm();
     }
 }
 

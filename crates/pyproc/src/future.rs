@@ -9,7 +9,7 @@ use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::lane::Watch;
 
 use crate::calls::{CallData, Outcome};
-use crate::core::{Core, Waiting, Woken};
+use crate::core::{Core, Waiting};
 use crate::error::CallError;
 use crate::pool::Shared;
 use crate::scheduler::Spec;
@@ -41,7 +41,6 @@ impl Future for Call<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.shared;
-        let mut woken = Woken::new();
         let mut core;
         let (key, mut first, mut now) = match mem::replace(&mut self.state, State::Over) {
             State::New(mut spec, data) => {
@@ -61,13 +60,13 @@ impl Future for Call<'_> {
             }
             State::Waiting(key) => {
                 core = shared.core.lock();
-                if let Some((outcome, data)) = core.take(key, &mut woken) {
-                    shared.unlock(core, woken);
+                if let Some((outcome, data)) = core.take(key) {
+                    shared.unlock(core);
                     return Poll::Ready(Ok((outcome, data)));
                 }
                 let now = now_ns();
                 if core.may_lead(key) {
-                    core.drain(now, &mut woken);
+                    core.drain(now);
                 }
                 (key, false, now)
             }
@@ -75,37 +74,37 @@ impl Future for Call<'_> {
         };
         self.state = State::Waiting(key);
         loop {
-            if !first && let Some((outcome, data)) = core.take(key, &mut woken) {
+            if !first && let Some((outcome, data)) = core.take(key) {
                 self.state = State::Over;
-                shared.unlock(core, woken);
+                shared.unlock(core);
                 return Poll::Ready(Ok((outcome, data)));
             }
-            if !woken.is_empty() && core.may_lead(key) {
+            if !core.woken.is_empty() && core.may_lead(key) {
                 // Others have their answers: let them run, they may have more to ask.
                 core.lead(key);
                 core.lead_later(now);
-                return pend(shared, core, key, context, woken, true);
+                return pend(shared, core, key, context, true);
             }
             match core.waiting(now, key, first) {
-                Waiting::Follow => return pend(shared, core, key, context, woken, false),
-                Waiting::Yield => return pend(shared, core, key, context, woken, true),
+                Waiting::Follow => return pend(shared, core, key, context, false),
+                Waiting::Yield => return pend(shared, core, key, context, true),
                 Waiting::Spin(budget) => {
                     let watches = core.watches();
-                    shared.unlock(core, mem::take(&mut woken));
+                    shared.unlock(core);
                     let (found, at) = spin(&watches, now, budget);
                     core = shared.core.lock();
                     first = false;
                     now = at;
                     if found {
                         core.spin.succeeded();
-                        core.drain(now, &mut woken);
+                        core.drain(now);
                         continue;
                     }
-                    core.sleep(now, &mut woken);
+                    core.sleep(now);
                     if core.scheduler.is_done(key) {
                         continue;
                     }
-                    return pend(shared, core, key, context, woken, false);
+                    return pend(shared, core, key, context, false);
                 }
             }
         }
@@ -166,7 +165,6 @@ fn pend<T>(
     mut core: parking_lot::MutexGuard<'_, Core>,
     key: Key,
     context: &mut Context<'_>,
-    woken: Woken,
     again: bool,
 ) -> Poll<T> {
     if let Some(data) = core.scheduler.data(key) {
@@ -175,7 +173,7 @@ fn pend<T>(
             waker => *waker = Some(context.waker().clone()),
         }
     }
-    shared.unlock(core, woken);
+    shared.unlock(core);
     if again {
         context.waker().wake_by_ref();
     }
@@ -192,10 +190,9 @@ impl Drop for Call<'_> {
                 }
             }
             State::Waiting(key) => {
-                let mut woken = Woken::new();
-                let mut core = self.shared.core.lock();
-                core.give_up(now_ns(), key, &mut woken);
-                self.shared.unlock(core, woken);
+                        let mut core = self.shared.core.lock();
+                core.give_up(now_ns(), key);
+                self.shared.unlock(core);
             }
         }
     }

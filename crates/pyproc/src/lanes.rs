@@ -24,6 +24,13 @@ struct Waiting {
 /// Messages that wait before a worker that does not read them counts as broken.
 const OUTBOX_LIMIT: usize = 100_000;
 
+/// Calls that are published together when there is no hurry: each publication moves cache lines
+/// between two processors, which is most of what a short call costs.
+const TOGETHER: usize = 16;
+
+/// Calls that a worker has to have ahead of it for there to be no hurry.
+const AHEAD: usize = 24;
+
 /// The host's end of everything that leads to one worker process.
 pub(crate) struct WorkerEnd {
     pub(crate) lane: HostLane,
@@ -35,6 +42,8 @@ pub(crate) struct WorkerEnd {
     pub(crate) requests: RequestSegments,
     pub(crate) responses: ResponseSegments,
     pub(crate) armed: bool,
+    /// Calls written that the worker cannot see yet.
+    unpublished: usize,
     pub(crate) violation: Option<String>,
 }
 
@@ -49,6 +58,7 @@ impl WorkerEnd {
             requests: RequestSegments::default(),
             responses: ResponseSegments::default(),
             armed: false,
+            unpublished: 0,
             violation: None,
         }
     }
@@ -62,6 +72,12 @@ impl WorkerEnd {
         if self.violation.is_none() {
             self.violation = Some(message.to_string());
         }
+    }
+
+    #[inline]
+    fn publish(&mut self) {
+        self.unpublished = 0;
+        self.lane.publish();
     }
 
     /// Sends a control message now or as soon as there is room, in order.
@@ -159,9 +175,21 @@ impl WorkerEnd {
 #[derive(Default)]
 pub(crate) struct Ends {
     pub(crate) ends: Vec<Option<WorkerEnd>>,
+    /// A leader will look at the lanes soon: what a busy worker cannot use yet may wait for it.
+    pub(crate) may_wait: bool,
 }
 
 impl Ends {
+    /// Publishes what waits.
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        for end in self.ends.iter_mut().flatten() {
+            if end.unpublished > 0 {
+                end.publish();
+            }
+        }
+    }
+
     pub(crate) fn get(&mut self, worker: usize) -> Option<&mut WorkerEnd> {
         self.ends.get_mut(worker)?.as_mut()
     }
@@ -198,9 +226,12 @@ impl Lanes<CallData> for Ends {
     }
 
     #[inline]
-    fn publish(&mut self, worker: usize) {
+    fn publish(&mut self, worker: usize, ahead: usize) {
         if let Some(Some(end)) = self.ends.get_mut(worker) {
-            end.lane.publish();
+            end.unpublished += 1;
+            if !self.may_wait || end.unpublished >= TOGETHER || ahead < AHEAD + end.unpublished {
+                end.publish();
+            }
         }
     }
 

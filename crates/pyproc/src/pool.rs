@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::{PoolConfig, Settings};
-use crate::core::{Core, Phase, Woken};
+use crate::core::{Core, Phase};
 use crate::driver::Driver;
 use crate::functions::Functions;
 use crate::error::{CallError, ShutdownError, StartError};
@@ -36,8 +36,12 @@ pub(crate) struct Shared {
 impl Shared {
     /// Lets go of the lock, then wakes whoever is to be woken: no foreign code runs under it.
     #[inline]
-    pub(crate) fn unlock(&self, mut core: MutexGuard<'_, Core>, woken: Woken) {
+    pub(crate) fn unlock(&self, mut core: MutexGuard<'_, Core>) {
+        if core.woken.is_empty() && !core.kick {
+            return;
+        }
         let kick = std::mem::take(&mut core.kick);
+        let woken = std::mem::take(&mut core.woken);
         drop(core);
         woken.into_iter().for_each(Waker::wake);
         if kick {

@@ -44,8 +44,8 @@ pub(crate) struct Spec {
 pub(crate) trait Lanes<D> {
     /// Writes a call; its position in the ring, or `None` when there is no room.
     fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut D) -> Option<u64>;
-    /// Makes what was written visible.
-    fn publish(&mut self, worker: usize);
+    /// Makes what was written visible, now or soon; `ahead` calls are with the worker.
+    fn publish(&mut self, worker: usize, ahead: usize);
     /// Takes a call back; `false` when the worker has it.
     fn revoke(&mut self, worker: usize, position: u64) -> bool;
 }
@@ -254,7 +254,7 @@ impl<D> Scheduler<D> {
         if let Some(worker) = target
             && self.send(now, key, worker, lanes)
         {
-            lanes.publish(worker);
+            lanes.publish(worker, self.workers[worker].outstanding);
             return Ok(key);
         }
         self.enqueue(key, false);
@@ -413,7 +413,7 @@ impl<D> Scheduler<D> {
             sent = true;
         }
         if sent {
-            lanes.publish(index);
+            lanes.publish(index, 0);
         }
     }
 

@@ -6,7 +6,6 @@ use pyproc_ipc::clock::now_ns;
 
 use super::worker::Running;
 use super::{Driver, Stage, Verdict};
-use crate::core::Woken;
 use crate::error::{CallError, Exit, OutOfMemory};
 
 impl Driver {
@@ -51,10 +50,9 @@ impl Driver {
     /// Answers what the process had started; whether it had ever answered a call.
     fn fail_calls(&mut self, worker: usize, running: &Running, exit: Exit, out_of_memory: OutOfMemory) -> bool {
         let shared = Arc::clone(&self.shared);
-        let mut woken = Woken::new();
         let mut core = shared.core.lock();
         let now = now_ns();
-        while core.drain_lane(now, worker, &mut woken, usize::MAX) > 0 {}
+        while core.drain_lane(now, worker, usize::MAX) > 0 {}
         let had_answered = core.scheduler.has_answered(worker);
         let late_violation = core.ends.get(worker).and_then(|end| end.violation.take());
         let inner = &mut *core;
@@ -75,12 +73,12 @@ impl Driver {
             },
         };
         for key in lost {
-            core.fail(key, error.clone(), &mut woken);
+            core.fail(key, error.clone());
         }
         let inner = &mut *core;
         inner.scheduler.refill_all(now, &mut inner.ends);
-        core.watched(&mut woken);
-        shared.unlock(core, woken);
+        core.watched();
+        shared.unlock(core);
         had_answered
     }
 }

@@ -7,7 +7,7 @@ use pyproc_ipc::guard::dump_signal;
 use pyproc_ipc::message::ToWorker;
 
 use super::{Driver, Stage, TICK_NS, Verdict};
-use crate::core::{Order, Phase, Woken};
+use crate::core::{Order, Phase};
 use crate::lanes::WorkerEnd;
 use crate::scheduler::Nanos;
 
@@ -57,7 +57,6 @@ impl Driver {
     /// Everything under the lock: orders, deadlines, limits, segments, stalled leaders.
     fn serve(&mut self, now: Nanos) -> Vec<(usize, String)> {
         let shared = Arc::clone(&self.shared);
-        let mut woken = Woken::new();
         let mut core = shared.core.lock();
         core.kick = false;
         for Order::Cancel { worker, call } in std::mem::take(&mut core.orders) {
@@ -71,11 +70,11 @@ impl Driver {
             let (due, _) = core.scheduler.due(now);
             if !due.is_empty() || !core.scheduler.overdue(now).is_empty() {
                 // What has been answered in time counts, even if nobody has looked yet.
-                while core.drain(now, &mut woken) {}
+                while core.drain(now) {}
             }
             let (due, _) = core.scheduler.due(now);
             for key in due {
-                core.time_out(now, key, &mut woken);
+                core.time_out(now, key);
             }
             let (_, next) = core.scheduler.due(now);
             core.next_wake = next;
@@ -84,8 +83,9 @@ impl Driver {
         for &worker in &overdue {
             core.scheduler.worker_closed(worker);
         }
+        core.ends.flush();
         if core.ticking {
-            self.tick(now, &mut core, &mut woken);
+            self.tick(now, &mut core);
         }
         let mut broken = Vec::new();
         for (worker, end) in core.ends.ends.iter_mut().enumerate() {
@@ -102,15 +102,15 @@ impl Driver {
         if core.phase == Phase::Abandoned {
             self.abandoned();
         }
-        core.watched(&mut woken);
-        shared.unlock(core, woken);
+        core.watched();
+        shared.unlock(core);
         for worker in overdue {
             self.kill_for_limit(now, worker);
         }
         broken
     }
 
-    fn tick(&mut self, now: Nanos, core: &mut crate::core::Core, woken: &mut Woken) {
+    fn tick(&mut self, now: Nanos, core: &mut crate::core::Core) {
         core.scheduler.rebalance(now, &mut core.ends);
         if core.activity != self.seen_activity {
             self.seen_activity = core.activity;
@@ -118,7 +118,7 @@ impl Driver {
             return;
         }
         // Nothing moved for a tick: a leader may have stalled.
-        core.take_over(now, woken);
+        core.take_over(now);
         self.idle_ticks += 1;
         if self.idle_ticks >= IDLE_TICKS && !core.scheduler.unbalanced() {
             self.idle_ticks = 0;

@@ -21,7 +21,7 @@ use pyproc_ipc::wait::spin_cap;
 use rustix::event::{EventfdFlags, Timespec, epoll};
 
 use crate::config::Settings;
-use crate::core::{Core, Woken};
+use crate::core::Core;
 use crate::error::StartError;
 use crate::pool::Shared;
 use crate::scheduler::{Nanos, Scheduler};
@@ -161,7 +161,6 @@ impl Driver {
     /// A worker has rung: nobody else looks for its answers.
     fn bell(&mut self, worker: usize) {
         let shared = Arc::clone(&self.shared);
-        let mut woken = Woken::new();
         let mut core = shared.core.lock();
         if let Some(end) = core.ends.get(worker) {
             end.lane.bell().clear();
@@ -170,12 +169,12 @@ impl Driver {
         let now = now_ns();
         // Within bounds, so that one worker cannot occupy the driver; what is left rings again.
         for _ in 0..16 {
-            if core.drain_lane(now, worker, &mut woken, 64) < 64 {
+            if core.drain_lane(now, worker, 64) < 64 {
                 break;
             }
         }
-        core.watched(&mut woken);
-        shared.unlock(core, woken);
+        core.watched();
+        shared.unlock(core);
     }
 
     fn watch(&self, fd: BorrowedFd<'_>, worker: usize, generation: u32, about: About) -> rustix::io::Result<()> {

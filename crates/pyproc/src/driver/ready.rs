@@ -8,7 +8,6 @@ use pyproc_ipc::shm::PeerAccess;
 
 use super::output::emit;
 use super::{Driver, Stage, Verdict};
-use crate::core::Woken;
 use crate::functions::{Function, Functions};
 use crate::lanes::WorkerEnd;
 use crate::segments::SegmentMemory;
@@ -92,7 +91,6 @@ impl Driver {
         let (generation, pid, python) = (running.generation, running.source.pid, ready.python.as_str());
         tracing::debug!(target: "pyproc", worker, pid, python, "a worker is ready");
         let shared = Arc::clone(&self.shared);
-        let mut woken = Woken::new();
         let mut core = shared.core.lock();
         if core.scheduler.functions() == 0 {
             for function in &known.list {
@@ -103,8 +101,8 @@ impl Driver {
         let now = now_ns();
         let core_now = &mut *core;
         core_now.scheduler.worker_up(now, worker, generation, &mut core_now.ends);
-        core.watched(&mut woken);
-        shared.unlock(core, woken);
+        core.watched();
+        shared.unlock(core);
         if !self.started && self.all_up() {
             self.started = true;
             self.shared.started.set(Ok(()));

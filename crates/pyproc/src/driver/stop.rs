@@ -7,7 +7,7 @@ use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::message::ToWorker;
 
 use super::{Driver, Stage};
-use crate::core::{Phase, Woken};
+use crate::core::{Phase};
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::scheduler::Nanos;
 
@@ -99,14 +99,13 @@ impl Driver {
     /// Ends what still waits or runs, and tells the workers to go.
     fn ask(&mut self, now: Nanos) {
         let shared = Arc::clone(&self.shared);
-        let mut woken = Woken::new();
         let mut core = shared.core.lock();
         core.phase = Phase::Closed;
-        while core.drain(now, &mut woken) {}
+        while core.drain(now) {}
         let unfinished = core.scheduler.unfinished();
         let stopped = unfinished.len();
         for key in unfinished {
-            core.stop_call(now, key, &mut woken);
+            core.stop_call(now, key);
         }
         for order in std::mem::take(&mut core.orders) {
             let crate::core::Order::Cancel { worker, call } = order;
@@ -117,7 +116,7 @@ impl Driver {
         for end in core.ends.ends.iter_mut().flatten() {
             end.tell(&ToWorker::Shutdown, None);
         }
-        shared.unlock(core, woken);
+        shared.unlock(core);
         for running in self.workers.iter().flatten() {
             // One that is still importing, or being killed, has nothing to finish.
             if !matches!(running.stage, Stage::Up) {
@@ -136,14 +135,13 @@ impl Driver {
     /// The last words: calls that are left are answered, whoever waits for the end is told.
     pub(super) fn finish(self) {
         let shared = Arc::clone(&self.shared);
-        let mut woken = Woken::new();
         let mut core = shared.core.lock();
         core.phase = Phase::Closed;
         for key in core.scheduler.unfinished() {
-            core.stop_call(now_ns(), key, &mut woken);
+            core.stop_call(now_ns(), key);
         }
         core.ends.ends.clear();
-        shared.unlock(core, woken);
+        shared.unlock(core);
         let after = shared.settings.shutdown_timeout;
         let patience = Duration::from_nanos(2 * PATIENCE_NS);
         let result = match self.stop {
@@ -165,12 +163,12 @@ impl Driver {
 
 impl crate::core::Core {
     /// Ends a call because the pool does.
-    fn stop_call(&mut self, now: Nanos, key: crate::slab::Key, woken: &mut Woken) {
+    fn stop_call(&mut self, now: Nanos, key: crate::slab::Key) {
         let Some(ended) = self.end(now, key) else { return };
         let error = match ended {
             crate::scheduler::Ended::NotStarted => CallError::Closed,
             crate::scheduler::Ended::Running { .. } => CallError::Cancelled,
         };
-        self.fail(key, error, woken);
+        self.fail(key, error);
     }
 }
