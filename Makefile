@@ -53,7 +53,7 @@ test: build $(VENV)/test.stamp ## everything that is asserted; ends with what co
 
 .PHONY: bench
 bench: build ## measure; exit 1 when a bar is missed (ARGS="--help" for options)
-	$(call say,measuring (about ten minutes; close what else runs on this machine))
+	$(call say,measuring (about five minutes; close what else runs on this machine))
 	@target/release/pyproc-bench $(ARGS)
 
 .PHONY: soak
@@ -70,8 +70,10 @@ lint: $(VENV)/wheel.stamp $(VENV)/test.stamp ## formatting, clippy, rustdoc, ruf
 	$(call say,cargo doc)
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --exclude pyproc-cli
 	$(call say,ruff)
-	@$(VENV)/bin/ruff check --config python/pyproject.toml python examples bench
-	@$(VENV)/bin/ruff format --check --config python/pyproject.toml python examples bench
+	@$(VENV)/bin/ruff check python
+	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' examples bench crates
+	@$(VENV)/bin/ruff format --check python
+	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates
 	$(call say,pyright (strict))
 	@$(VENV)/bin/basedpyright --project python/pyproject.toml --pythonpath $(VENV_PYTHON)
 	$(call say,stubtest)

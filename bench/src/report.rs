@@ -152,7 +152,7 @@ impl Report {
             );
         }
         match self.missed() {
-            0 => println!("\nAll {} bars are kept.", self.bars.len()),
+            0 => println!("\nNo bar is missed."),
             missed => println!("\n{missed} of {} bars are missed.", self.bars.len()),
         }
     }
