@@ -1,8 +1,9 @@
 //! The library with real Python, end to end. Every test runs in a process of its own and is checked
-//! to leave it as it was: see [`support::isolated`].
+//! to leave it as it was: see [`support::Isolation`].
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is to panic")]
 #![allow(clippy::panic, reason = "a test that cannot go on is to panic")]
 
 mod support;
 
+mod faults;
 mod smoke;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pyproc::{CallError, Pool, PoolConfig};
 
-pub(crate) use isolation::{isolated, scratch};
+pub(crate) use isolation::{Isolation, scratch};
 pub(crate) use processes::{children, descriptors, is_alive, kill, maps_of, state_of};
 pub(crate) use tracing::{Event, Events};
 
@@ -20,7 +20,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A test body that awaits, in a process of its own, on a runtime with one thread.
 pub(crate) fn scenario<F: AsyncFnOnce()>(test: F) {
-    isolated::<F>(|| runtime().block_on(test()));
+    scenario_under(&[], test);
+}
+
+/// The same, in a process that is started through this program and its arguments.
+pub(crate) fn scenario_under<F: AsyncFnOnce()>(program: &[&str], test: F) {
+    Isolation::of::<F>().under(program).run(|| runtime().block_on(test()));
 }
 
 /// A runtime with one thread and a clock.

@@ -128,7 +128,7 @@ fn calls_that_had_not_started_survive_the_death_of_their_worker() {
         .await;
         // Known to be quick, they are written into the ring ahead of time.
         for value in 0..100_u32 {
-            let _: (u32, u32) = pool.call("quick", &[value]).await.expect("quick");
+            let _: (u32, u32) = pool.call("quick", &value).await.expect("quick");
         }
         let worker = pid(&pool).await;
         let mark = scratch().join("runs");
@@ -136,7 +136,7 @@ fn calls_that_had_not_started_survive_the_death_of_their_worker() {
             appears(&mark).await;
             let calls = (0..200_u32).map(|value| {
                 let pool = pool.clone();
-                tokio::spawn(async move { pool.call::<_, (u32, u32)>("quick", &[value]).await })
+                tokio::spawn(async move { pool.call::<_, (u32, u32)>("quick", &value).await })
             });
             let calls: Vec<_> = calls.collect();
             // All of them are submitted once this task has had another turn.

@@ -1,31 +1,34 @@
 //! A program that has run out of descriptors.
 
+use std::os::fd::{AsRawFd, OwnedFd};
+
 use pyproc::{Body, CallError, ContentType, Pool, StartError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::{descriptors, next_call_works, scenario, start, worker};
 
 /// Lowers the limit so that only `free` more descriptors can be opened, until dropped.
-struct Few(Rlimit);
+struct Few {
+    before: Rlimit,
+    /// They fill the gaps below the highest descriptor.
+    _fill: Vec<OwnedFd>,
+}
 
 impl Few {
     fn left(free: u64) -> Self {
-        let before = getrlimit(Resource::Nofile);
-        let open = descriptors().into_keys().max().map_or(0, |highest| u64::from(highest) + 1);
-        let taken: Vec<_> = std::iter::from_fn(|| rustix::io::dup(std::io::stdin()).ok())
-            .take_while(|fd| u64::from(std::os::fd::AsRawFd::as_raw_fd(fd).cast_unsigned()) < open)
+        let highest = descriptors().into_keys().max().unwrap();
+        let fill = std::iter::from_fn(|| rustix::io::dup(std::io::stdin()).ok())
+            .take_while(|fd| fd.as_raw_fd().cast_unsigned() < highest)
             .collect();
-        // Gaps below the highest are kept closed by nobody: they count as free, too.
-        let gaps = taken.len() as u64;
-        drop(taken);
-        setrlimit(Resource::Nofile, Rlimit { current: Some((open + free).saturating_sub(gaps).max(3)), ..before }).unwrap();
-        Self(before)
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(highest) + 1 + free), ..before }).unwrap();
+        Self { before, _fill: fill }
     }
 }
 
 impl Drop for Few {
     fn drop(&mut self) {
-        setrlimit(Resource::Nofile, self.0.clone()).unwrap();
+        setrlimit(Resource::Nofile, self.before).unwrap();
     }
 }
 
@@ -34,10 +37,11 @@ fn a_pool_that_cannot_have_its_descriptors_says_so_and_others_go_on() {
     scenario(async || {
         let pool = start(worker("")).await;
         next_call_works(&pool).await;
+        let second = worker("").workers(2);
         let mut failures = 0;
         for free in 0..64 {
             let few = Few::left(free);
-            let result = Pool::start(worker("").workers(2)).await;
+            let result = Pool::start(second.clone()).await;
             next_call_works(&pool).await;
             drop(few);
             match result {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::support::{is_alive, isolated, kill, next_call_works, pid, runtime, scratch, start, state_of, wait_until, worker};
+use crate::support::{Isolation, is_alive, kill, next_call_works, pid, runtime, scratch, start, state_of, wait_until, worker};
 
 /// Set in the process that plays the host.
 const HOST: &str = "PYPROC_TEST_HOST";
@@ -52,8 +52,8 @@ const WORKER: &str = r#"
 "#;
 
 /// Two workers run `function` when their host is killed; `stop`: they are stopped first.
-fn host_dies_during<Test>(function: &'static str, stop: bool) {
-    isolated::<Test>(|| {
+fn host_dies_during(test: &str, function: &str, stop: bool) {
+    Isolation::named(test).run(|| {
         let marks = [scratch().join("first"), scratch().join("second")];
         if std::env::var_os(HOST).is_some() {
             runtime().block_on(host(function, &marks));
@@ -106,8 +106,7 @@ macro_rules! host_dies_during {
     ($($name:ident: $function:literal $stop:literal;)*) => {$(
         #[test]
         fn $name() {
-            struct Test;
-            host_dies_during::<[Test; 0]>($function, $stop);
+            host_dies_during(concat!(module_path!(), "::", stringify!($name)), $function, $stop);
         }
     )*};
 }

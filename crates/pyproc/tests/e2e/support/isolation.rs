@@ -22,33 +22,47 @@ const TEST: &str = "PYPROC_TEST";
 /// The folder that belongs to the test.
 const SCRATCH: &str = "PYPROC_TEST_SCRATCH";
 
-/// Runs a test's body in a process of its own, and fails if it panics, hangs, or leaves anything:
-/// a process, a thread, a descriptor, shared memory or a file in `TMPDIR`.
-///
-/// `Body` is any type written in the test, by default its closure: it tells the test's name.
-pub(crate) fn isolated<Body>(body: impl FnOnce()) {
-    let name = test_name::<Body>();
-    if env::var(TEST).is_ok_and(|test| test == name) {
-        let before = Before::now();
-        body();
-        before.is_restored();
-    } else {
-        Isolated::start(&name).finish();
+/// How a test runs in a process of its own.
+pub(crate) struct Isolation<'a> {
+    name: String,
+    under: &'a [&'a str],
+}
+
+impl<'a> Isolation<'a> {
+    /// For the test in which this type is written, best a closure: `e2e::faults::a_test::{{closure}}`
+    /// is of the test `faults::a_test`.
+    pub(crate) fn of<Closure>() -> Self {
+        let path = std::any::type_name::<Closure>();
+        Self::named(path.split("::{{closure}}").next().unwrap_or(path))
+    }
+
+    /// For the test with this path, crate included.
+    pub(crate) fn named(path: &str) -> Self {
+        let name = path.split_once("::").map_or(path, |(_, name)| name).to_owned();
+        Self { name, under: &[] }
+    }
+
+    /// Started through this program and its arguments, which executes what follows them.
+    pub(crate) fn under(self, under: &'a [&'a str]) -> Self {
+        Self { under, ..self }
+    }
+
+    /// Runs the test's body there, and fails if it panics, hangs, or leaves anything: a process, a
+    /// thread, a descriptor, shared memory or a file in `TMPDIR`.
+    pub(crate) fn run(self, body: impl FnOnce()) {
+        if env::var(TEST).is_ok_and(|test| test == self.name) {
+            let before = Before::now();
+            body();
+            before.is_restored();
+        } else {
+            Isolated::start(self).finish();
+        }
     }
 }
 
 /// The folder of the test that runs, for scripts and marks; it goes with the test.
 pub(crate) fn scratch() -> PathBuf {
     env::var_os(SCRATCH).expect("inside of `isolated`").into()
-}
-
-/// `e2e::faults::a_test::{{closure}}` is the test `faults::a_test`.
-fn test_name<Body>() -> String {
-    let path = std::any::type_name::<Body>();
-    let path = path.split("::{{closure}}").next().unwrap_or(path);
-    path.split_once("::")
-        .map_or(path, |(_, name)| name)
-        .to_owned()
 }
 
 /// The process that runs a test.
@@ -59,7 +73,7 @@ struct Isolated {
 }
 
 impl Isolated {
-    fn start(name: &str) -> Self {
+    fn start(Isolation { name, under }: Isolation<'_>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
             "{}-{}",
             std::process::id(),
@@ -69,17 +83,21 @@ impl Isolated {
             fs::create_dir_all(folder.join(part)).expect("a folder for the test");
         }
         let output = File::create(folder.join("output")).expect("a file for its output");
-        let process = Command::new(env::current_exe().expect("this program"))
-            .args([
-                "--exact",
-                name,
-                "--nocapture",
-                "--test-threads=1",
-                "--include-ignored",
-            ])
-            .env(TEST, name)
+        let program = env::current_exe().expect("this program");
+        let mut command = match under {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        let process = command
+            .args(["--exact", &name, "--nocapture", "--test-threads=1", "--include-ignored"])
+            .env(TEST, &name)
             .env(SCRATCH, folder.join("scratch"))
             .env("TMPDIR", folder.join("tmp"))
+            .env("RUST_BACKTRACE", "0")
             .env_remove("PYPROC_PYTHON")
             .stdin(Stdio::null())
             .stderr(output.try_clone().expect("a descriptor"))
@@ -88,7 +106,7 @@ impl Isolated {
             .spawn()
             .expect("this program once more");
         Self {
-            name: name.to_owned(),
+            name,
             process,
             folder,
         }
