@@ -1,5 +1,7 @@
 //! What calls carry: [`Body`] to a function, [`Reply`] from it.
 
+use std::fmt;
+
 use bytes::Bytes;
 use pyproc_ipc::record::ContentType;
 use serde::Serialize;
@@ -14,15 +16,25 @@ use crate::request::BodyMut;
 ///
 /// A body that is given as bytes goes to Python untouched; nothing checks it before Python decodes
 /// it. Memory for a large body that is to be written in place comes from
-/// [`Pool::allocate`](crate::Pool::allocate).
-#[derive(Debug, Default)]
+/// [`Pool::allocate`](crate::Pool::allocate). `Debug` shows how many bytes there are: they may be
+/// secret.
+#[derive(Default)]
 pub struct Body {
     content_type: ContentType,
     payload: Payload,
 }
 
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Body")
+            .field("content_type", &self.content_type)
+            .field("bytes", &self.bytes().len())
+            .finish()
+    }
+}
+
 /// Where a body's bytes are.
-#[derive(Debug)]
 pub(crate) enum Payload {
     /// In memory of this process.
     Bytes(Bytes),
@@ -108,11 +120,21 @@ pub(crate) fn encode_arguments<A: Serialize + ?Sized>(
     })
 }
 
-/// What a function returned, as bytes and what they are.
-#[derive(Debug, Clone)]
+/// What a function returned, as bytes and what they are. `Debug` shows how many: they may be secret.
+#[derive(Clone)]
 pub struct Reply {
     content_type: ContentType,
     bytes: Bytes,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Reply")
+            .field("content_type", &self.content_type)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
 }
 
 impl Reply {

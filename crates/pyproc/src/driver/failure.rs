@@ -2,7 +2,7 @@
 
 use pyproc_ipc::message::ToHost;
 
-use super::worker::Running;
+use super::worker::{Running, is_descriptors};
 use super::{Driver, Verdict};
 use crate::config::{Settings, Target};
 use crate::error::{Exit, OutOfMemory, StartError};
@@ -20,7 +20,13 @@ pub(super) fn check_script(settings: &Settings) -> Result<(), StartError> {
         }
         Ok(())
     });
-    readable.map_err(|source| StartError::ScriptMissing { script: script.clone(), source })
+    readable.map_err(|source| {
+        if is_descriptors(&source) {
+            StartError::Descriptors { source }
+        } else {
+            StartError::ScriptMissing { script: script.clone(), source }
+        }
+    })
 }
 
 impl Driver {

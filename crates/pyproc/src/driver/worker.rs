@@ -94,16 +94,18 @@ impl Recipe {
     }
 
     fn no_lane(&self, source: io::Error) -> StartError {
-        match source.raw_os_error() {
-            Some(code) if is_descriptors(code) => StartError::Descriptors { source },
-            _ => StartError::SharedMemory { needed: 2 * self.ring as u64, source },
+        if is_descriptors(&source) {
+            StartError::Descriptors { source }
+        } else {
+            StartError::SharedMemory { needed: 2 * self.ring as u64, source }
         }
     }
 
     fn no_process(&self, source: io::Error) -> StartError {
-        match source.raw_os_error() {
-            Some(code) if is_descriptors(code) => StartError::Descriptors { source },
-            _ => StartError::Spawn { program: self.python.clone(), source },
+        if is_descriptors(&source) {
+            StartError::Descriptors { source }
+        } else {
+            StartError::Spawn { program: self.python.clone(), source }
         }
     }
 
@@ -114,15 +116,12 @@ impl Recipe {
 
 /// The system refused something; descriptors that have run out are a cause of their own.
 pub(super) fn refused(action: &'static str, source: io::Error) -> StartError {
-    match source.raw_os_error() {
-        Some(code) if is_descriptors(code) => StartError::Descriptors { source },
-        _ => StartError::System { action, source },
-    }
+    if is_descriptors(&source) { StartError::Descriptors { source } } else { StartError::System { action, source } }
 }
 
-/// EMFILE and ENFILE.
-fn is_descriptors(code: i32) -> bool {
-    code == rustix::io::Errno::MFILE.raw_os_error() || code == rustix::io::Errno::NFILE.raw_os_error()
+/// Have descriptors run out, those of the process (EMFILE) or of the system (ENFILE)?
+pub(super) fn is_descriptors(error: &io::Error) -> bool {
+    matches!(rustix::io::Errno::from_io_error(error), Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 /// How far a process is.
