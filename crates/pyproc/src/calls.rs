@@ -27,6 +27,7 @@ pub(crate) struct SegmentAnswer {
 }
 
 /// A call's own data.
+#[derive(Default)]
 pub(crate) struct CallData {
     /// The body of the call until it is answered, then the body of the answer: one buffer for both.
     pub(crate) body: Vec<u8>,

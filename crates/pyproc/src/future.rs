@@ -5,49 +5,66 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::clock::{COARSE_STEP_NS, coarse_ns, now_ns};
 use pyproc_ipc::lane::Watch;
 
 use crate::calls::{CallData, Outcome};
 use crate::core::{Core, Waiting};
 use crate::error::CallError;
 use crate::pool::Shared;
-use crate::scheduler::Spec;
+use crate::scheduler::{Nanos, Spec};
 use crate::slab::Key;
 
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 24;
 
 enum State {
-    New(Spec, CallData),
+    New(Spec),
     Waiting(Key),
     Over,
 }
 
-/// A call on its way. Resolves to how it ended and the call's data.
-pub(crate) struct Call<'p> {
+/// A call on its way. Its data is with the pool while it is under way, and back when it resolves.
+pub(crate) struct Call<'p, 'd> {
     shared: &'p Shared,
+    data: &'d mut CallData,
     state: State,
 }
 
-impl<'p> Call<'p> {
-    pub(crate) fn new(shared: &'p Shared, spec: Spec, data: CallData) -> Self {
-        Self { shared, state: State::New(spec, data) }
+impl<'p, 'd> Call<'p, 'd> {
+    /// A call that is submitted at the first poll. The deadline in `spec` is relative to it.
+    pub(crate) fn new(shared: &'p Shared, spec: Spec, data: &'d mut CallData) -> Self {
+        Self { shared, data, state: State::New(spec) }
     }
 }
 
-impl Future for Call<'_> {
-    type Output = Result<(Outcome, CallData), CallError>;
+/// From this timeout on a deadline is reckoned by the coarse clock, which costs a fifth of the other.
+const COARSE_FROM_NS: Nanos = 1_000_000_000;
+
+/// When a call with this timeout is over: never early, with the coarse clock a little late.
+#[inline]
+fn deadline(timeout: Nanos) -> (Nanos, Nanos) {
+    if timeout < COARSE_FROM_NS {
+        let now = now_ns();
+        return (now, now.saturating_add(timeout));
+    }
+    let now = coarse_ns();
+    (now, now.saturating_add(timeout).saturating_add(COARSE_STEP_NS))
+}
+
+impl Future for Call<'_, '_> {
+    type Output = Result<Outcome, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.shared;
         let mut core;
         let (key, mut first, mut now) = match mem::replace(&mut self.state, State::Over) {
-            State::New(mut spec, data) => {
-                let now = now_ns();
-                spec.deadline = spec.deadline.saturating_add(now);
+            State::New(mut spec) => {
+                let now;
+                (now, spec.deadline) = deadline(spec.timeout);
                 core = shared.core.lock();
-                match core.submit(now, spec, data) {
+                match core.submit(now, spec, mem::take(self.data)) {
+                    Ok(key) if core.may_lead(key) => (key, true, now_ns()),
                     Ok(key) => (key, true, now),
                     Err(refused) => {
                         let (error, data) = *refused;
@@ -62,7 +79,8 @@ impl Future for Call<'_> {
                 core = shared.core.lock();
                 if let Some((outcome, data)) = core.take(key) {
                     shared.unlock(core);
-                    return Poll::Ready(Ok((outcome, data)));
+                    *self.data = data;
+                    return Poll::Ready(Ok(outcome));
                 }
                 let now = now_ns();
                 if core.may_lead(key) {
@@ -77,7 +95,8 @@ impl Future for Call<'_> {
             if !first && let Some((outcome, data)) = core.take(key) {
                 self.state = State::Over;
                 shared.unlock(core);
-                return Poll::Ready(Ok((outcome, data)));
+                *self.data = data;
+                return Poll::Ready(Ok(outcome));
             }
             if !core.woken.is_empty() && core.may_lead(key) {
                 // Others have their answers: let them run, they may have more to ask.
@@ -180,12 +199,12 @@ fn pend<T>(
     Poll::Pending
 }
 
-impl Drop for Call<'_> {
+impl Drop for Call<'_, '_> {
     fn drop(&mut self) {
         match mem::replace(&mut self.state, State::Over) {
             State::Over => {}
-            State::New(_, data) => {
-                if let Some(large) = data.large {
+            State::New(_) => {
+                if let Some(large) = self.data.large.take() {
                     self.shared.core.lock().ends.give_back(large, false);
                 }
             }

@@ -96,6 +96,7 @@ impl<'p> Request<'p> {
     }
 
     /// The body, as bytes. Used by [`send`](Self::send).
+    #[inline]
     pub fn body(mut self, body: Body) -> Self {
         self.body = body;
         self
@@ -104,6 +105,7 @@ impl<'p> Request<'p> {
     /// What the reply should be: [`ContentType::MsgPack`], [`ContentType::Json`] or
     /// [`ContentType::Raw`] (which only a function that returns bytes can give).
     /// Default: MessagePack, raw bytes for a function that returns bytes.
+    #[inline]
     pub fn accept(mut self, content_type: ContentType) -> Self {
         self.wanted = content_type;
         self
@@ -129,8 +131,8 @@ impl<'p> Request<'p> {
         if large.is_some() {
             body = Vec::new();
         }
-        let (outcome, data) = self.run(spec, ContentType::MsgPack, body, large).await?;
-        match outcome {
+        let mut data = self.data(ContentType::MsgPack, body, large);
+        match self.run(spec, &mut data).await? {
             Outcome::Inline(Kind::Result, content) => {
                 let result = decode_result(content, &data.body);
                 keep(data.body);
@@ -162,7 +164,8 @@ impl<'p> Request<'p> {
             Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&bytes)?)),
             Payload::InPlace(body) => (Vec::new(), Some(body.into_large()?)),
         };
-        let (outcome, data) = self.run(spec, content, body, large).await?;
+        let mut data = self.data(content, body, large);
+        let outcome = self.run(spec, &mut data).await?;
         if let Outcome::Inline(Kind::Result, content) = outcome {
             let bytes = Bytes::copy_from_slice(&data.body);
             keep(data.body);
@@ -172,9 +175,14 @@ impl<'p> Request<'p> {
         Ok(Reply::new(content, Bytes::from(bytes)))
     }
 
-    fn run(&self, mut spec: Spec, content: ContentType, body: Vec<u8>, large: Option<Box<LargeBody>>) -> Call<'p> {
-        spec.bound = large.as_ref().and_then(|large| large.owner).map(|owner| owner.worker as u32);
-        let data = CallData { body, large, content, wanted: self.wanted, seen: false, waker: None, outcome: None };
+    #[inline]
+    fn data(&self, content: ContentType, body: Vec<u8>, large: Option<Box<LargeBody>>) -> CallData {
+        CallData { body, large, content, wanted: self.wanted, ..CallData::default() }
+    }
+
+    #[inline]
+    fn run<'d>(&self, mut spec: Spec, data: &'d mut CallData) -> Call<'p, 'd> {
+        spec.bound = data.large.as_ref().and_then(|large| large.owner).map(|owner| owner.worker as u32);
         Call::new(self.shared, spec, data)
     }
 
