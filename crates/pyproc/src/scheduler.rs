@@ -95,7 +95,7 @@ struct Call<D> {
 enum Holder {
     Free,
     Live(Key),
-    Abandoned { kill_at: Nanos },
+    Abandoned { sent_at: Nanos, limit: Nanos },
 }
 
 struct Entry {
@@ -103,6 +103,8 @@ struct Entry {
     holder: Holder,
     cost: u64,
     is_async: bool,
+    /// It stays with its worker: it is known to have started, or it is bound.
+    settled: bool,
 }
 
 #[derive(Default)]
@@ -116,6 +118,7 @@ struct Worker {
     last_answer: Nanos,
     has_answered: bool,
     abandoned: usize,
+    settled: usize,
 }
 
 /// What is known of a function's cost.
@@ -245,8 +248,11 @@ impl<D> Scheduler<D> {
     }
 
     /// A new call: sent if a worker has room, queued otherwise.
-    pub(crate) fn submit(&mut self, now: Nanos, spec: Spec, data: D, lanes: &mut impl Lanes<D>) -> Result<Key, (Full, D)> {
-        let target = if self.queue.is_empty() { self.choose(&spec) } else { None };
+    pub(crate) fn submit(&mut self, now: Nanos, mut spec: Spec, data: D, lanes: &mut impl Lanes<D>) -> Result<Key, (Full, D)> {
+        // The process that it was bound to is gone, and the segment nobody's.
+        spec.bound = spec.bound.filter(|&bound| self.workers[bound as usize].up);
+        // Calls that wait for one worker do not hold up those that any can take.
+        let target = if self.queue.len() == self.bound_in_queue { self.choose(&spec) } else { None };
         if target.is_none() && self.queue.len() >= self.queue_limit {
             return Err((Full, data));
         }
@@ -256,6 +262,12 @@ impl<D> Scheduler<D> {
         {
             lanes.publish(worker, self.workers[worker].outstanding);
             return Ok(key);
+        }
+        // The worker's ring may have been full: the limit counts all the same.
+        if self.queue.len() >= self.queue_limit
+            && let Some(call) = self.calls.remove(key)
+        {
+            return Err((Full, call.data));
         }
         self.enqueue(key, false);
         Ok(key)
@@ -292,7 +304,7 @@ impl<D> Scheduler<D> {
         if function.is_async {
             return worker.outstanding < self.max_concurrency;
         }
-        worker.backlog + Self::cost(function) <= WINDOW_NS
+        worker.backlog == 0 || worker.backlog + Self::cost(function) <= WINDOW_NS
     }
 
     /// What a call is expected to cost; a function that never answered fills a window by itself.
@@ -315,7 +327,7 @@ impl<D> Scheduler<D> {
         let entry = match worker.free.pop() {
             Some(entry) => entry,
             None => {
-                worker.entries.push(Entry { version: 0, holder: Holder::Free, cost: 0, is_async: false });
+                worker.entries.push(Entry { version: 0, holder: Holder::Free, cost: 0, is_async: false, settled: false });
                 (worker.entries.len() - 1) as u16
             }
         };
@@ -329,6 +341,8 @@ impl<D> Scheduler<D> {
         slot.holder = Holder::Live(key);
         slot.cost = Self::cost(&function);
         slot.is_async = function.is_async;
+        slot.settled = call.spec.bound.is_some();
+        worker.settled += usize::from(slot.settled);
         worker.outstanding += 1;
         worker.backlog += slot.cost;
         call.place = Place::Sent { worker: index, entry, position, at: now };
@@ -373,7 +387,10 @@ impl<D> Scheduler<D> {
             && let Some(call) = self.calls.get(key)
         {
             call.place = Place::Done;
-            self.functions[call.spec.function as usize].learn(run_ns);
+            // One that had expired when the worker took it did not run, and says nothing.
+            if run_ns > 0 {
+                self.functions[call.spec.function as usize].learn(run_ns);
+            }
         }
         self.release(index, entry);
         let worker = &mut self.workers[index];
@@ -390,6 +407,7 @@ impl<D> Scheduler<D> {
             Holder::Abandoned { .. } => worker.abandoned -= 1,
         }
         slot.holder = Holder::Free;
+        worker.settled -= usize::from(slot.settled);
         self.busy -= 1;
         worker.outstanding -= 1;
         worker.backlog -= slot.cost;
@@ -466,9 +484,9 @@ impl<D> Scheduler<D> {
     fn abandon(&mut self, index: usize, entry: u16, limit: Nanos, sent_at: Nanos) -> Ended {
         let worker = &mut self.workers[index];
         let slot = &mut worker.entries[usize::from(entry)];
-        // A plain function starts when the one before it has been answered, a coroutine at once.
-        let started = if slot.is_async { sent_at } else { sent_at.max(worker.last_answer) };
-        slot.holder = Holder::Abandoned { kill_at: started.saturating_add(limit) };
+        slot.holder = Holder::Abandoned { sent_at, limit };
+        worker.settled += usize::from(!slot.settled);
+        slot.settled = true;
         worker.abandoned += 1;
         self.sent -= 1;
         Ended::Running { worker: index, id: call_id(worker.generation, slot.version, entry) }
@@ -504,7 +522,11 @@ impl<D> Scheduler<D> {
     fn kills(&self) -> impl Iterator<Item = (usize, Nanos)> {
         self.workers.iter().enumerate().filter(|(_, worker)| worker.abandoned > 0).flat_map(|(index, worker)| {
             worker.entries.iter().filter_map(move |entry| match entry.holder {
-                Holder::Abandoned { kill_at } => Some((index, kill_at)),
+                Holder::Abandoned { sent_at, limit } => {
+                    // A plain function starts when the one before it has been answered, a coroutine at once.
+                    let started = if entry.is_async { sent_at } else { sent_at.max(worker.last_answer) };
+                    Some((index, started.saturating_add(limit)))
+                }
                 _ => None,
             })
         })
@@ -588,51 +610,71 @@ impl<D> Scheduler<D> {
         }
     }
 
-    /// Is some worker idle while another has calls that it has perhaps not started?
+    /// Is some worker idle while calls wait that it could have: in the queue, or with another worker
+    /// that has perhaps not started them?
     pub(crate) fn unbalanced(&self) -> bool {
-        self.workers.iter().any(|worker| worker.up && worker.outstanding == 0)
-            && self.workers.iter().any(|worker| worker.outstanding > 1)
+        let waits = |index: usize| {
+            self.queue.iter().any(|&key| {
+                let bound = self.calls.peek(key).and_then(|call| call.spec.bound);
+                bound.is_none_or(|bound| bound as usize == index)
+            })
+        };
+        let movable = self.workers.iter().any(|worker| worker.outstanding > worker.settled);
+        let mut workers = self.workers.iter().enumerate();
+        workers.any(|(index, worker)| worker.up && worker.outstanding == 0 && (movable || waits(index)))
     }
 
-    /// Takes back what stalled workers have not started and gives it to idle ones.
+    /// Gives idle workers what waits: in the queue because a ring was full, or with workers that
+    /// have stalled and not started it.
     pub(crate) fn rebalance(&mut self, now: Nanos, lanes: &mut impl Lanes<D>) {
-        if !self.unbalanced() {
+        self.refill_all(now, lanes);
+        let idle: Vec<usize> =
+            (0..self.workers.len()).filter(|&index| self.workers[index].up && self.workers[index].outstanding == 0).collect();
+        if idle.is_empty() {
             return;
         }
-        let mut back = Vec::new();
-        let mut room = self.workers.iter().filter(|worker| worker.up && worker.outstanding == 0).count();
         for index in 0..self.workers.len() {
             let worker = &self.workers[index];
-            if worker.outstanding < 2 || now.saturating_sub(worker.last_answer) < STALL_NS {
+            if worker.outstanding > worker.settled && now.saturating_sub(worker.last_answer) >= STALL_NS {
+                self.relieve(now, index, &idle, lanes);
+            }
+        }
+    }
+
+    /// Takes back what one worker has not started, the oldest first, as far as `idle` workers have room.
+    fn relieve(&mut self, now: Nanos, index: usize, idle: &[usize], lanes: &mut impl Lanes<D>) {
+        let mut held: Vec<(u64, u16, Key)> = Vec::new();
+        for (entry, slot) in self.workers[index].entries.iter().enumerate() {
+            if let Holder::Live(key) = slot.holder
+                && !slot.settled
+                && let Some(call) = self.calls.peek(key)
+                && let Place::Sent { position, at, .. } = call.place
+                && now.saturating_sub(at) >= STALL_NS
+            {
+                held.push((position, entry as u16, key));
+            }
+        }
+        held.sort_unstable_by_key(|&(position, ..)| position);
+        for (position, entry, key) in held {
+            let Some(spec) = self.spec(key) else { continue };
+            let room = |&&other: &&usize| other != index && self.has_room(&self.workers[other], spec.function);
+            let Some(&other) = idle.iter().filter(room).min_by_key(|&&other| self.workers[other].outstanding) else {
                 continue;
-            }
-            let mut held: Vec<(u64, u16, Key)> = Vec::new();
-            for (entry, slot) in worker.entries.iter().enumerate() {
-                if let Holder::Live(key) = slot.holder
-                    && let Some(call) = self.calls.peek(key)
-                    && call.spec.bound.is_none()
-                    && let Place::Sent { position, at, .. } = call.place
-                    && now.saturating_sub(at) >= STALL_NS
-                {
-                    held.push((position, entry as u16, key));
+            };
+            if lanes.revoke(index, position) {
+                self.release(index, entry);
+                if self.send(now, key, other, lanes) {
+                    lanes.publish(other, 0);
+                } else {
+                    self.enqueue(key, true);
                 }
-            }
-            held.sort_unstable_by_key(|&(position, ..)| position);
-            for (position, entry, key) in held {
-                if room == 0 {
-                    break;
-                }
-                if lanes.revoke(index, position) {
-                    self.release(index, entry);
-                    back.push(key);
-                    room -= 1;
-                }
+            } else {
+                let worker = &mut self.workers[index];
+                worker.entries[usize::from(entry)].settled = true;
+                worker.settled += 1;
             }
         }
-        for key in back.into_iter().rev() {
-            self.enqueue(key, true);
-        }
-        self.refill_all(now, lanes);
+        self.refill(now, index, lanes);
     }
 }
 
@@ -643,3 +685,6 @@ fn call_id(generation: u32, version: u16, entry: u16) -> u64 {
 fn call_parts(id: u64) -> (u32, u16, u16) {
     ((id >> 32) as u32, (id >> 16) as u16, id as u16)
 }
+
+#[cfg(test)]
+mod tests;

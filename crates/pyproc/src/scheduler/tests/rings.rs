@@ -51,6 +51,8 @@ pub(super) struct Process {
     pub(super) stalled: bool,
     pub(super) records: Vec<Record>,
     pub(super) answers: VecDeque<Answer>,
+    /// A call did not fit; only a look at the clock finds out that there is room again.
+    pub(super) refused: bool,
     room: usize,
     published: usize,
     next: usize,
@@ -108,9 +110,9 @@ impl Process {
                 _ => Nanos::MAX,
             };
             let first = plain.map_or_else(|| self.running().map(end_of).min(), |plain| Some(end_of(plain)));
+            let plain_runs = plain.is_some();
             let Some(until) = first.filter(|&until| until <= to) else { break };
             self.clock = self.clock.max(until);
-            let plain_runs = plain.is_some();
             let ended = self.records.iter_mut().find(|record| {
                 end_of(record) == until && plain_runs != functions[record.function].is_async
             });
@@ -150,8 +152,8 @@ impl Rings {
 impl Lanes<Ticket> for Rings {
     fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut Ticket) -> Option<u64> {
         let process = &mut self.processes[worker];
-        assert!(process.alive, "call {data} is sent to a worker that is not there");
-        if process.full() {
+        process.refused = process.full();
+        if process.refused {
             return None;
         }
         assert!(process.records.iter().all(|record| record.id != id), "the id {id:#x} is used twice");
@@ -159,7 +161,7 @@ impl Lanes<Ticket> for Rings {
         Some(process.records.len() as u64 - 1)
     }
 
-    fn publish(&mut self, worker: usize) {
+    fn publish(&mut self, worker: usize, _ahead: usize) {
         self.processes[worker].published = self.processes[worker].records.len();
     }
 
