@@ -10,6 +10,7 @@ use std::mem;
 use std::task::Waker;
 
 use pyproc_ipc::lane::{Answer, AnswerBody};
+use pyproc_ipc::record::Kind;
 use pyproc_ipc::wait::SpinBudget;
 
 use crate::calls::{CallData, Outcome, SegmentAnswer};
@@ -104,6 +105,7 @@ impl Core {
         })?;
         self.activity += 1;
         self.wake_driver_by(deadline);
+        self.watch_balance();
         Ok(key)
     }
 
@@ -113,6 +115,14 @@ impl Core {
         if at < self.next_wake {
             self.next_wake = at;
             self.kick = true;
+        }
+    }
+
+    /// Makes the driver look every millisecond while calls wait that an idle worker could have.
+    #[inline]
+    fn watch_balance(&mut self) {
+        if !self.ticking && self.scheduler.queued() > 0 && self.scheduler.unbalanced() {
+            self.tick();
         }
     }
 
@@ -189,8 +199,13 @@ impl Core {
             AnswerBody::Segment(reference) => {
                 let Some(end) = self.ends.get(worker) else { return };
                 let Some(memory) = end.responses.read(reference) else {
-                    end.broke(format_args!("an answer lies in segment {}, which cannot hold it", reference.number));
+                    let message = format!("an answer lies in segment {}, which cannot hold it", reference.number);
+                    end.broke(&message);
                     self.kick = true;
+                    // Its body is overwritten: it ends here, and is not tried again.
+                    if let Some(Answered::Live(key)) = holder {
+                        self.fail(key, CallError::Protocol { message });
+                    }
                     return;
                 };
                 Some(Box::new(SegmentAnswer { memory, reference, worker, generation: end.generation }))
@@ -208,7 +223,8 @@ impl Core {
                     self.untaken += 1;
                     self.woken.extend(waker);
                     if let Some(large) = large {
-                        self.ends.give_back(large, true);
+                        // What had expired when the worker took it was not looked at.
+                        self.ends.give_back(large, answer.kind != Kind::Expired);
                     }
                 }
             }
@@ -269,9 +285,10 @@ impl Core {
         }
         self.ended(ended);
         if let Some(large) = data.large.take() {
-            self.ends.give_back(large, data.seen);
+            self.ends.give_back(large, data.seen && matches!(ended, Ended::Running { .. }));
         }
         self.leave(key);
+        self.watch_balance();
         Some(ended)
     }
 
@@ -290,7 +307,13 @@ impl Core {
     /// Ends a call wherever it is; the caller of this gives it its error.
     pub(crate) fn end(&mut self, now: Nanos, key: Key) -> Option<Ended> {
         let ended = self.scheduler.end(now, key, &mut self.ends)?;
+        if ended == Ended::NotStarted
+            && let Some(data) = self.scheduler.data(key)
+        {
+            data.seen = false;
+        }
         self.ended(ended);
+        self.watch_balance();
         Some(ended)
     }
 
@@ -407,6 +430,10 @@ impl Core {
         self.last_turn = now;
         self.leader = None;
         self.arm();
+        if !self.ticking && self.scheduler.unbalanced() {
+            // What a worker has not started although it had time may go to one that is idle.
+            self.tick();
+        }
     }
 
     /// The leader lets the callers that it has woken run before it looks again.

@@ -194,6 +194,17 @@ impl Ends {
         self.ends.get_mut(worker)?.as_mut()
     }
 
+    /// A segment leaves a worker that has not looked at it, because its call goes to another.
+    fn disown(&mut self, owner: Owner) {
+        if let Some(end) = self.get(owner.worker)
+            && end.generation == owner.generation
+            && let Some(turn) = end.requests.disown(owner.number)
+        {
+            let direction = Direction::Request;
+            end.tell(&ToWorker::SegmentDrop { number: owner.number, direction, turn }, None);
+        }
+    }
+
     /// Gives a large body's segment back to the worker it belongs to; one without an owner is freed.
     pub(crate) fn give_back(&mut self, large: Box<LargeBody>, seen: bool) {
         let Some(owner) = large.owner else { return };
@@ -208,6 +219,11 @@ impl Ends {
 impl Lanes<CallData> for Ends {
     #[inline]
     fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut CallData) -> Option<u64> {
+        if let Some(large) = &mut data.large
+            && let Some(owner) = large.owner.take_if(|owner| owner.worker != worker)
+        {
+            self.disown(owner);
+        }
         let end = self.ends.get_mut(worker)?.as_mut()?;
         let number = end.numbers.get(function).copied().flatten()?;
         let call = Outgoing { call: id, function: number, deadline, content: data.content, wanted: data.wanted };

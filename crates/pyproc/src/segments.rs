@@ -178,6 +178,13 @@ impl RequestSegments {
         }
     }
 
+    /// A taken segment goes to another worker; its turn, for telling this one.
+    pub(crate) fn disown(&mut self, number: u32) -> Option<u32> {
+        let slot = self.slots.get_mut(number as usize).filter(|slot| slot.state == RequestState::Taken)?;
+        slot.state = RequestState::Dropping;
+        Some(slot.turn)
+    }
+
     /// Segments idle since `before` or longer, marked as going: `(number, turn)`.
     pub(crate) fn retire(&mut self, before: Nanos, lane: &HostLane) -> Vec<(u32, u32)> {
         self.settle(lane);
