@@ -263,13 +263,18 @@ impl HostLane {
         if header.extension != 0 {
             return Err(Violation::Header);
         }
+        let in_segment = header.flags & FLAG_SEGMENT != 0;
+        if in_segment && header.length as usize != SegmentRef::BYTES {
+            // Before the call's own body is overwritten: another worker may need it.
+            return Err(Violation::Header);
+        }
         let to = buffer(header.call).ok_or(Violation::Call(header.call))?;
         to.clear();
         self.responses.copy_to(&taken, to);
-        let body = if header.flags & FLAG_SEGMENT == 0 {
-            AnswerBody::Inline
-        } else {
+        let body = if in_segment {
             AnswerBody::Segment(SegmentRef::decode(to).ok_or(Violation::Header)?)
+        } else {
+            AnswerBody::Inline
         };
         Ok(Some(Answer { kind: header.kind, call: header.call, content: header.content, run_ns: header.time, body }))
     }

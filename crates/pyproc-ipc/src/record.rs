@@ -192,7 +192,7 @@ pub enum State {
 
 /// The worker's claim. `true`: the call is ours and may run.
 #[inline]
-pub(crate) fn claim(state: &AtomicU32) -> bool {
+pub fn claim(state: &AtomicU32) -> bool {
     // Relaxed: the record was published by the ring's tail, and the word guards nothing but itself.
     state
         .compare_exchange(
@@ -206,9 +206,12 @@ pub(crate) fn claim(state: &AtomicU32) -> bool {
 
 /// The host's attempt to take a call back.
 ///
-/// `Ok(true)`: it will never run. `Ok(false)`: the worker has it. `Err`: the word holds nonsense.
+/// `Ok(true)`: it will never run. `Ok(false)`: the worker has it.
+///
+/// # Errors
+/// The word, when it holds neither.
 #[inline]
-pub(crate) fn revoke(state: &AtomicU32) -> Result<bool, u32> {
+pub fn revoke(state: &AtomicU32) -> Result<bool, u32> {
     match state.compare_exchange(
         State::Queued as u32,
         State::Revoked as u32,

@@ -218,22 +218,36 @@ impl Consumer {
     /// The memory stays untouched by an honest producer until [`release`](Self::release).
     #[inline]
     pub fn take(&mut self) -> Result<Option<Taken>, Violation> {
-        loop {
-            if self.head == self.tail && !self.refresh_tail()? {
-                return Ok(None);
-            }
-            let position = self.head;
-            let header = Header::decode(self.bytes.header(position).load()).ok_or(Violation::Header)?;
-            let need = record_bytes(header.length as usize) as u64;
-            let to_end = self.bytes.capacity() - (position & self.bytes.mask);
-            if need > self.tail - position || need > to_end {
+        if self.head == self.tail && !self.refresh_tail()? {
+            return Ok(None);
+        }
+        let mut taken = self.step()?;
+        if taken.header.kind == Kind::Padding {
+            // Padding ends where the ring does, and the record that had no room follows with it. A
+            // peer that could pad without end would keep this end here for ever.
+            if self.head & self.bytes.mask != 0 || self.head == self.tail {
                 return Err(Violation::Header);
             }
-            self.head += need;
-            if header.kind != Kind::Padding {
-                return Ok(Some(Taken { header, position }));
+            taken = self.step()?;
+            if taken.header.kind == Kind::Padding {
+                return Err(Violation::Header);
             }
         }
+        Ok(Some(taken))
+    }
+
+    /// Steps over the record at `head`, of which at least the header has been published.
+    #[inline]
+    fn step(&mut self) -> Result<Taken, Violation> {
+        let position = self.head;
+        let header = Header::decode(self.bytes.header(position).load()).ok_or(Violation::Header)?;
+        let need = record_bytes(header.length as usize) as u64;
+        let to_end = self.bytes.capacity() - (position & self.bytes.mask);
+        if need > self.tail - position || need > to_end {
+            return Err(Violation::Header);
+        }
+        self.head += need;
+        Ok(Taken { header, position })
     }
 
     #[inline]

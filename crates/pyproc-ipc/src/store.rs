@@ -19,7 +19,8 @@ pub struct RequestView {
 
 impl RequestView {
     pub(crate) fn new(layout: Arc<Layout>, segment: SegmentRef, memory: Arc<Memory>) -> Option<Self> {
-        (segment.bytes <= memory.bytes() as u64).then_some(Self { layout, memory, segment })
+        // Not made and dropped where it does not fit: that would say that it has been read.
+        (segment.bytes <= memory.bytes() as u64).then(|| Self { layout, memory, segment })
     }
 
     /// The bytes, which nothing changes while the view lives.
