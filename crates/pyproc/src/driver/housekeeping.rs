@@ -11,8 +11,11 @@ use crate::core::{Order, Phase};
 use crate::lanes::WorkerEnd;
 use crate::scheduler::Nanos;
 
-/// How long a worker that is to be killed has for writing its stack.
-const DUMP_NS: Nanos = 150_000_000;
+/// How long a worker that is to be killed has for beginning to write its stack: a stopped one cannot.
+const DUMP_START_NS: Nanos = 300_000_000;
+
+/// How long it has for writing all of it.
+const DUMP_NS: Nanos = 1_000_000_000;
 
 /// How soon to try again to send what a worker's control socket had no room for.
 const RETRY_NS: Nanos = 10_000_000;
@@ -152,7 +155,7 @@ impl Driver {
         let pid = running.source.pid;
         tracing::warn!(target: "pyproc", worker, pid, "a function ran past its time limit and did not stop; its worker is killed");
         let _ = running.process.signal(dump_signal());
-        running.stage = Stage::Dying { kill_at: now + DUMP_NS };
+        running.stage = Stage::Dying { kill_at: now + DUMP_START_NS, latest: now + DUMP_NS };
     }
 
     /// Start timeouts and executions; when to look again.
@@ -170,7 +173,7 @@ impl Driver {
                         next = next.min(until);
                     }
                 }
-                Stage::Dying { kill_at } => {
+                Stage::Dying { kill_at, .. } => {
                     if kill_at <= now {
                         running.process.kill_group();
                     } else {

@@ -18,6 +18,9 @@ use crate::error::StartError;
 use crate::oom::Counter;
 use crate::scheduler::Nanos;
 
+/// A stack that is being written to stderr counts as complete after a pause of this length.
+const DUMP_PAUSE_NS: Nanos = 50_000_000;
+
 /// What makes a worker: the same for every worker of a pool.
 pub(crate) struct Recipe {
     pub(crate) python: PathBuf,
@@ -130,8 +133,9 @@ pub(crate) enum Stage {
     Handshake { lane: Box<HostLane>, functions: Vec<FunctionInfo> },
     /// It takes calls; its lane is with the scheduler.
     Up,
-    /// To be killed at this time; its stack is being written meanwhile.
-    Dying { kill_at: Nanos },
+    /// To be killed at `kill_at`; its stack is being written meanwhile. As long as that goes on the
+    /// time moves, up to `latest`.
+    Dying { kill_at: Nanos, latest: Nanos },
 }
 
 /// Why the pool ended a process itself, or what it said before it ended.
@@ -186,6 +190,9 @@ impl Running {
         {
             stream.finish(*source, tail);
             *stderr = None;
+        }
+        if let Stage::Dying { kill_at, latest } = &mut self.stage {
+            *kill_at = now_ns().saturating_add(DUMP_PAUSE_NS).min(*latest);
         }
     }
 
