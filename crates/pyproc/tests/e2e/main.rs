@@ -5,5 +5,11 @@
 
 mod support;
 
+mod cancellation;
 mod faults;
+mod large;
+mod logs;
+mod runtimes;
+mod scheduling;
+mod shutdown;
 mod smoke;

@@ -25,7 +25,9 @@ pub(crate) fn scenario<F: AsyncFnOnce()>(test: F) {
 
 /// The same, in a process that is started through this program and its arguments.
 pub(crate) fn scenario_under<F: AsyncFnOnce()>(program: &[&str], test: F) {
-    Isolation::of::<F>().under(program).run(|| runtime().block_on(test()));
+    Isolation::of::<F>()
+        .under(program)
+        .run(|| runtime().block_on(test()));
 }
 
 /// A runtime with one thread and a clock.

@@ -5,16 +5,31 @@ use std::collections::HashSet;
 use pyproc::{CallError, Exit, OutOfMemory, Pool};
 use rustix::process::Signal;
 
-use crate::support::{appears, failure, kill, next_call_works, pid, scenario, scratch, start, worker};
+use crate::support::{
+    appears, failure, kill, next_call_works, pid, scenario, scratch, start, worker,
+};
 
 /// What a worker's death looks like to the call that it ran.
 #[track_caller]
 fn died(error: &CallError, worker: u32, expected: Exit, sentence: &str) -> String {
-    let CallError::WorkerDied { pid, exit, out_of_memory, stderr_tail, may_have_run: true } = error else {
+    let CallError::WorkerDied {
+        pid,
+        exit,
+        out_of_memory,
+        stderr_tail,
+        may_have_run: true,
+    } = error
+    else {
         panic!("not the death of a worker: {error:?}");
     };
-    assert_eq!((*pid, *exit, *out_of_memory), (worker, expected, OutOfMemory::No));
-    assert_eq!(error.to_string(), format!("the worker (pid {worker}) {sentence} while it ran this call"));
+    assert_eq!(
+        (*pid, *exit, *out_of_memory),
+        (worker, expected, OutOfMemory::No)
+    );
+    assert_eq!(
+        error.to_string(),
+        format!("the worker (pid {worker}) {sentence} while it ran this call")
+    );
     assert!(error.may_have_run());
     stderr_tail.clone()
 }
@@ -78,7 +93,12 @@ fn os_exit_in_a_function() {
         for status in [0, 3] {
             let worker = pid(&pool).await;
             let error = failure(pool.call::<_, ()>("leave", &status)).await;
-            let tail = died(&error, worker, Exit::Status(status), &format!("exited with status {status}"));
+            let tail = died(
+                &error,
+                worker,
+                Exit::Status(status),
+                &format!("exited with status {status}"),
+            );
             assert_eq!(tail, "last words\n");
             replaced(&pool, worker).await;
         }
@@ -102,7 +122,10 @@ fn a_segmentation_fault_shows_pythons_stack() {
         let worker = pid(&pool).await;
         let error = failure(pool.call::<_, ()>("read_null", &())).await;
         let tail = died(&error, worker, Exit::Signal(11), "was killed by SIGSEGV");
-        assert!(tail.starts_with("Fatal Python error: Segmentation fault\n"), "{tail}");
+        assert!(
+            tail.starts_with("Fatal Python error: Segmentation fault\n"),
+            "{tail}"
+        );
         assert!(tail.contains("in read_null\n"), "{tail}");
         assert_eq!(error.detail(), Some(tail.trim_end()));
         replaced(&pool, worker).await;
@@ -190,7 +213,16 @@ fn an_idempotent_call_is_given_up_after_max_attempts() {
         next_call_works(&pool).await;
         let request = pool.request("stubborn").idempotent().max_attempts(2);
         let error = failure(request.call::<_, u32>(&(scratch(), 100))).await;
-        assert!(matches!(error, CallError::WorkerDied { exit: Exit::Signal(9), .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                CallError::WorkerDied {
+                    exit: Exit::Signal(9),
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         assert!(error.may_have_run());
         assert!(scratch().join("attempt-2").exists() && !scratch().join("attempt-3").exists());
 

@@ -21,8 +21,18 @@ impl Few {
             .take_while(|fd| fd.as_raw_fd().cast_unsigned() < highest)
             .collect();
         let before = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(highest) + 1 + free), ..before }).unwrap();
-        Self { before, _fill: fill }
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(u64::from(highest) + 1 + free),
+                ..before
+            },
+        )
+        .unwrap();
+        Self {
+            before,
+            _fill: fill,
+        }
     }
 }
 
@@ -70,10 +80,18 @@ fn a_pool_that_cannot_have_its_descriptors_says_so_and_others_go_on() {
 fn a_large_body_without_descriptors_is_refused_and_small_ones_go_on() {
     scenario(async || {
         let pool = start(worker("")).await;
-        let large = || pool.request("echo").body(Body::raw(vec![7; 1 << 20])).accept(ContentType::Raw).send();
+        let large = || {
+            pool.request("echo")
+                .body(Body::raw(vec![7; 1 << 20]))
+                .accept(ContentType::Raw)
+                .send()
+        };
         let few = Few::left(0);
         let error = large().await.expect_err("no memory can be had");
-        assert!(matches!(error, CallError::Overloaded { .. }) && !error.may_have_run(), "{error:?}");
+        assert!(
+            matches!(error, CallError::Overloaded { .. }) && !error.may_have_run(),
+            "{error:?}"
+        );
         next_call_works(&pool).await;
         drop(few);
         assert_eq!(large().await.expect("large").bytes().len(), 1 << 20);

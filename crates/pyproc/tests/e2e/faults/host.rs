@@ -6,7 +6,10 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::support::{Isolation, is_alive, kill, next_call_works, pid, runtime, scratch, start, state_of, wait_until, worker};
+use crate::support::{
+    Isolation, is_alive, kill, next_call_works, pid, runtime, scratch, start, state_of, wait_until,
+    worker,
+};
 
 /// Set in the process that plays the host.
 const HOST: &str = "PYPROC_TEST_HOST";
@@ -71,7 +74,10 @@ fn host_dies_during(test: &str, function: &str, stop: bool) {
             .iter()
             .flat_map(|mark| {
                 let numbers = fs::read_to_string(mark).unwrap();
-                numbers.split(' ').map(|number| number.parse().unwrap()).collect::<Vec<u32>>()
+                numbers
+                    .split(' ')
+                    .map(|number| number.parse().unwrap())
+                    .collect::<Vec<u32>>()
             })
             .collect();
         assert_eq!(processes.len(), 4);

@@ -6,22 +6,33 @@ use pyproc::{CallError, Phase, Pool, PoolConfig};
 use rustix::process::Signal;
 
 use crate::support::{
-    Events, appears, eventually, failure, is_alive, kill, next_call_works, pid, scenario, scratch, start, worker,
+    Events, appears, eventually, failure, is_alive, kill, next_call_works, pid, scenario, scratch,
+    start, worker,
 };
 
 const LIMIT: Duration = Duration::from_millis(300);
 
 /// A worker whose functions set [`LIMIT`] themselves, all but those of every worker.
 fn limited(source: &str) -> PoolConfig {
-    worker(&source.replace("@expose", "@expose(timeout=\"300ms\")")).grace(Duration::from_millis(200))
+    worker(&source.replace("@expose", "@expose(timeout=\"300ms\")"))
+        .grace(Duration::from_millis(200))
 }
 
 /// The caller's time ran out while the function ran.
 #[track_caller]
 fn timed_out(error: &CallError, after: Duration) {
-    assert_eq!(*error, CallError::Timeout { phase: Phase::Run, after });
+    assert_eq!(
+        *error,
+        CallError::Timeout {
+            phase: Phase::Run,
+            after
+        }
+    );
     let milliseconds = after.as_millis();
-    assert_eq!(error.to_string(), format!("the call timed out after {milliseconds}ms while the function was running"));
+    assert_eq!(
+        error.to_string(),
+        format!("the call timed out after {milliseconds}ms while the function was running")
+    );
     assert!(error.may_have_run());
 }
 
@@ -93,7 +104,8 @@ fn c_code_that_holds_the_gil_is_killed_at_the_limit_and_shows_its_stack() {
         let error = failure(pool.call::<_, u64>("crunch", &())).await;
         timed_out(&error, LIMIT);
         killed_by_the_limit(&pool, worker).await;
-        let ended = |event: &crate::support::Event| event.message == "a worker ended and is replaced";
+        let ended =
+            |event: &crate::support::Event| event.message == "a worker ended and is replaced";
         let ended = events.find(ended).expect("an event that says so");
         assert_eq!(ended.fields["pid"], worker.to_string());
         assert!(ended.fields["stderr"].contains("in crunch"), "{ended:?}");
@@ -115,7 +127,12 @@ fn a_callers_short_timeout_never_kills_a_busy_worker() {
         let worker = pid(&pool).await;
         for _ in 0..3 {
             let short = Duration::from_millis(20);
-            let error = failure(pool.request("crunch").timeout(short).call::<_, u64>(&20_000_000)).await;
+            let error = failure(
+                pool.request("crunch")
+                    .timeout(short)
+                    .call::<_, u64>(&20_000_000),
+            )
+            .await;
             timed_out(&error, short);
             next_call_works(&pool).await;
             assert_eq!(pid(&pool).await, worker);
@@ -172,7 +189,10 @@ fn what_catches_exceptions_is_asked_again_and_not_killed_for_a_caller() {
         let error = failure(pool.request("stubborn").timeout(short).call::<_, ()>(&mark)).await;
         timed_out(&error, short);
         appears(&mark).await;
-        assert_eq!(std::fs::read_to_string(&mark).unwrap(), ["DeadlineExceeded"; 4].join(" "));
+        assert_eq!(
+            std::fs::read_to_string(&mark).unwrap(),
+            ["DeadlineExceeded"; 4].join(" ")
+        );
         next_call_works(&pool).await;
         assert_eq!(pid(&pool).await, worker);
         pool.shutdown().await.expect("shutdown");
@@ -224,7 +244,15 @@ fn waits_are_ended_by_the_interrupt_and_the_worker_lives() {
         .await;
         let worker = pid(&pool).await;
         let short = Duration::from_millis(30);
-        for what in ["lock", "event", "queue", "socket", "connection", "time", "thread"] {
+        for what in [
+            "lock",
+            "event",
+            "queue",
+            "socket",
+            "connection",
+            "time",
+            "thread",
+        ] {
             let function = format!("wait_for_{what}");
             let error = failure(pool.request(&function).timeout(short).call::<_, ()>(&())).await;
             timed_out(&error, short);
@@ -261,14 +289,16 @@ fn a_coroutine_that_blocks_the_loop_is_killed_at_the_limit() {
 #[test]
 fn calls_beside_a_stuck_worker_go_on() {
     scenario(async || {
-        let pool = start(limited(
-            "
+        let pool = start(
+            limited(
+                "
             @expose
             def crunch():
                 return sum(range(10**12))
             ",
+            )
+            .workers(2),
         )
-        .workers(2))
         .await;
         let mut answered = 0;
         let stuck = failure(pool.call::<_, u64>("crunch", &()));
@@ -284,7 +314,10 @@ fn calls_beside_a_stuck_worker_go_on() {
             }
         };
         timed_out(&error, LIMIT);
-        assert!(answered > 100, "only {answered} calls were answered meanwhile");
+        assert!(
+            answered > 100,
+            "only {answered} calls were answered meanwhile"
+        );
         eventually("both workers", async || {
             let (first, second) = tokio::join!(pid(&pool), pid(&pool));
             first != second

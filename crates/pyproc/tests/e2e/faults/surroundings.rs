@@ -4,8 +4,8 @@ use pyproc::{CallError, Exit};
 use rustix::process::Signal;
 
 use crate::support::{
-    Events, appears, eventually, failure, is_alive, scenario_under, kill, next_call_works, pid, runtime, scenario,
-    scratch, start, wait_until, worker,
+    Events, appears, eventually, failure, is_alive, kill, next_call_works, pid, runtime, scenario,
+    scenario_under, scratch, start, wait_until, worker,
 };
 
 #[test]
@@ -70,7 +70,10 @@ fn a_worker_that_floods_its_output_answers_calls() {
         }
         assert_eq!(pool.call::<_, u32>("print_much", &10_000).await, Ok(10_000));
         let _: () = pool.call("end", &()).await.expect("end");
-        eventually("the last line", async || events.find(|event| event.message == "line 9999").is_some()).await;
+        eventually("the last line", async || {
+            events.find(|event| event.message == "line 9999").is_some()
+        })
+        .await;
         assert!(events.find(|event| event.message.len() == 4095).is_some());
         next_call_works(&pool).await;
         pool.shutdown().await.expect("shutdown");
@@ -81,13 +84,20 @@ fn a_worker_that_floods_its_output_answers_calls() {
 fn two_pools_know_nothing_of_each_other() {
     scenario(async || {
         let one = start(worker("@expose\ndef who():\n    return 1").workers(2)).await;
-        let two = start(worker("@expose\ndef who():\n    return 2\n\n@expose\ndef only_here():\n    return True")).await;
+        let two = start(worker(
+            "@expose\ndef who():\n    return 2\n\n@expose\ndef only_here():\n    return True",
+        ))
+        .await;
         for _ in 0..200 {
-            let (first, second) = tokio::join!(one.call::<_, u8>("who", &()), two.call::<_, u8>("who", &()));
+            let (first, second) =
+                tokio::join!(one.call::<_, u8>("who", &()), two.call::<_, u8>("who", &()));
             assert_eq!((first, second), (Ok(1), Ok(2)));
         }
         let error = failure(one.call::<_, bool>("only_here", &())).await;
-        assert!(matches!(error, CallError::NoSuchFunction { .. }) && !error.may_have_run(), "{error:?}");
+        assert!(
+            matches!(error, CallError::NoSuchFunction { .. }) && !error.may_have_run(),
+            "{error:?}"
+        );
         let other = pid(&two).await;
         kill(pid(&one).await, Signal::KILL);
         next_call_works(&one).await;
@@ -143,7 +153,16 @@ fn a_child_that_keeps_descriptors_hides_neither_death_nor_end() {
             appears(&mark).await;
             kill(worker, Signal::KILL);
         });
-        assert!(matches!(error, CallError::WorkerDied { exit: Exit::Signal(9), .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                CallError::WorkerDied {
+                    exit: Exit::Signal(9),
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         assert!(error.may_have_run());
         next_call_works(&pool).await;
         let other: u32 = pool.call("start_child", &true).await.expect("a child");
@@ -160,8 +179,14 @@ fn a_child_that_keeps_descriptors_hides_neither_death_nor_end() {
 fn a_host_that_ignores_sigchld() {
     scenario_under(&["env", "--ignore-signal=CHLD"], async || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
-        assert!(u64::from_str_radix(ignored, 16).unwrap() & 1 << 16 != 0, "SIGCHLD is not ignored");
+        let ignored = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:\t"))
+            .unwrap();
+        assert!(
+            u64::from_str_radix(ignored, 16).unwrap() & 1 << 16 != 0,
+            "SIGCHLD is not ignored"
+        );
 
         let pool = start(worker(WITH_CHILD)).await;
         let worker = pid(&pool).await;
@@ -171,8 +196,20 @@ fn a_host_that_ignores_sigchld() {
             appears(&mark).await;
             kill(worker, Signal::KILL);
         });
-        assert!(matches!(error, CallError::WorkerDied { exit: Exit::Unknown, .. }), "{error:?}");
-        assert_eq!(error.to_string(), format!("the worker (pid {worker}) ended while it ran this call"));
+        assert!(
+            matches!(
+                error,
+                CallError::WorkerDied {
+                    exit: Exit::Unknown,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        assert_eq!(
+            error.to_string(),
+            format!("the worker (pid {worker}) ended while it ran this call")
+        );
         assert!(error.may_have_run());
         next_call_works(&pool).await;
         wait_until("the child's end", || !is_alive(child));
@@ -207,7 +244,10 @@ fn a_background_thread_goes_on_while_its_worker_is_idle() {
     scenario(async || {
         let pool = start(worker(WITH_THREAD)).await;
         let mark = scratch().join("reached");
-        let _: () = pool.call("reach", &(2_000_000, &mark)).await.expect("reach");
+        let _: () = pool
+            .call("reach", &(2_000_000, &mark))
+            .await
+            .expect("reach");
         // No call meanwhile.
         appears(&mark).await;
         next_call_works(&pool).await;
@@ -220,7 +260,10 @@ fn a_background_thread_goes_on_under_load() {
     scenario(async || {
         let pool = start(worker(WITH_THREAD)).await;
         let mark = scratch().join("reached");
-        let _: () = pool.call("reach", &(3_000_000, &mark)).await.expect("reach");
+        let _: () = pool
+            .call("reach", &(3_000_000, &mark))
+            .await
+            .expect("reach");
         let load = pool.clone();
         let reached = mark.clone();
         let others = std::thread::spawn(move || {
@@ -246,6 +289,15 @@ fn a_background_thread_goes_on_under_load() {
 /// Calls that are made at the same time, so that the worker always has a next one.
 async fn futures(pool: &pyproc::Pool, value: u64) -> [Result<u64, CallError>; 8] {
     let call = || pool.call("echo", &value);
-    let (a, b, c, d, e, f, g, h) = tokio::join!(call(), call(), call(), call(), call(), call(), call(), call());
+    let (a, b, c, d, e, f, g, h) = tokio::join!(
+        call(),
+        call(),
+        call(),
+        call(),
+        call(),
+        call(),
+        call(),
+        call()
+    );
     [a, b, c, d, e, f, g, h]
 }

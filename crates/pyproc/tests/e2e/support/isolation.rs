@@ -38,7 +38,10 @@ impl<'a> Isolation<'a> {
 
     /// For the test with this path, crate included.
     pub(crate) fn named(path: &str) -> Self {
-        let name = path.split_once("::").map_or(path, |(_, name)| name).to_owned();
+        let name = path
+            .split_once("::")
+            .map_or(path, |(_, name)| name)
+            .to_owned();
         Self { name, under: &[] }
     }
 
@@ -93,7 +96,13 @@ impl Isolated {
             }
         };
         let process = command
-            .args(["--exact", &name, "--nocapture", "--test-threads=1", "--include-ignored"])
+            .args([
+                "--exact",
+                &name,
+                "--nocapture",
+                "--test-threads=1",
+                "--include-ignored",
+            ])
             .env(TEST, &name)
             .env(SCRATCH, folder.join("scratch"))
             .env("TMPDIR", folder.join("tmp"))

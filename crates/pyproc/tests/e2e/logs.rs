@@ -1,0 +1,170 @@
+//! What workers log and print arrives in `tracing` with the worker and the call.
+
+use pyproc::Pool;
+use tracing::Level;
+
+use crate::support::{Event, Events, eventually, pid, scenario, start, worker};
+
+const WORKER: &str = r#"
+    import logging, subprocess
+    from pyproc_worker import current_call
+
+    log = logging.getLogger("shop.orders")
+    logging.getLogger().setLevel(logging.DEBUG)
+
+    @expose
+    def talk(word):
+        log.debug("debug %s", word)
+        log.info("info %s", word)
+        log.warning("warning %s", word)
+        log.error("error %s", word)
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            log.exception("exception %s", word)
+        print("print", word)
+        print("print err", word, file=sys.stderr)
+        print("two\nlines", word)
+        print("no end", word, end="", flush=True)
+        return current_call().id
+
+    @expose
+    async def talk_async(word):
+        log.info("before %s", word)
+        await asyncio.sleep(0.01)
+        log.info("after %s", word)
+        return current_call().id
+
+    @expose
+    def talk_beside_python(word):
+        os.write(1, f"raw {word}\n".encode())
+        subprocess.run(["echo", "child", word], check=True)
+
+    @expose
+    def talk_later(word):
+        threading.Timer(0.01, lambda: print("later", word)).start()
+"#;
+
+/// The event with this message, once it has come.
+async fn event(events: &Events, message: &str) -> Event {
+    let mut found = None;
+    eventually(message, async || {
+        found = events.find(|event| event.message == message);
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+/// Checks what all events of a worker carry; the call, if they have one.
+#[track_caller]
+fn of(event: &Event, worker: u32, level: Level) -> Option<u64> {
+    assert_eq!(event.target, "pyproc::worker");
+    assert_eq!(event.level, level, "{event:?}");
+    assert_eq!(event.fields["worker"], "0");
+    assert_eq!(event.fields["pid"], worker.to_string());
+    event.fields.get("call").map(|call| call.parse().unwrap())
+}
+
+async fn talking() -> (Events, Pool, u32) {
+    let events = Events::collect();
+    let pool = start(worker(WORKER)).await;
+    let worker = pid(&pool).await;
+    (events, pool, worker)
+}
+
+#[test]
+fn records_of_logging_carry_level_logger_and_call() {
+    scenario(async || {
+        let (events, pool, worker) = talking().await;
+        for word in ["one", "two"] {
+            let call: u64 = pool.call("talk", word).await.expect("talk");
+            for (message, level) in [
+                ("debug", Level::DEBUG),
+                ("info", Level::INFO),
+                ("warning", Level::WARN),
+                ("error", Level::ERROR),
+            ] {
+                let event = event(&events, &format!("{message} {word}")).await;
+                assert_eq!(of(&event, worker, level), Some(call));
+                assert_eq!(event.fields["logger"], "shop.orders");
+            }
+            let exception = events
+                .find(|event| event.message.starts_with(&format!("exception {word}\n")))
+                .unwrap();
+            assert_eq!(of(&exception, worker, Level::ERROR), Some(call));
+            assert!(
+                exception.message.contains("Traceback")
+                    && exception.message.contains("ZeroDivisionError")
+            );
+        }
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn lines_of_print_carry_stream_and_call() {
+    scenario(async || {
+        let (events, pool, worker) = talking().await;
+        let call: u64 = pool.call("talk", "word").await.expect("talk");
+        for (message, stream) in [
+            ("print word", "stdout"),
+            ("print err word", "stderr"),
+            ("two", "stdout"),
+            ("lines word", "stdout"),
+            ("no end word", "stdout"),
+        ] {
+            let event = event(&events, message).await;
+            assert_eq!(of(&event, worker, Level::INFO), Some(call), "{message}");
+            assert_eq!(event.fields["stream"], stream);
+        }
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn coroutines_that_run_at_the_same_time_keep_their_calls_apart() {
+    scenario(async || {
+        let (events, pool, worker) = talking().await;
+        let talk = |word: &'static str| pool.call::<_, u64>("talk_async", word);
+        let (one, two, three) = tokio::join!(talk("one"), talk("two"), talk("three"));
+        for (word, call) in [("one", one), ("two", two), ("three", three)] {
+            for when in ["before", "after"] {
+                let event = event(&events, &format!("{when} {word}")).await;
+                assert_eq!(
+                    of(&event, worker, Level::INFO),
+                    Some(*call.as_ref().unwrap())
+                );
+            }
+        }
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn what_is_written_beside_python_arrives_without_a_call() {
+    scenario(async || {
+        let (events, pool, worker) = talking().await;
+        let _: () = pool.call("talk_beside_python", "word").await.expect("talk");
+        for message in ["raw word", "child word"] {
+            let event = event(&events, message).await;
+            assert_eq!(of(&event, worker, Level::INFO), None);
+            assert_eq!(event.fields["stream"], "stdout");
+        }
+        let _: () = pool.call("talk_later", "word").await.expect("talk");
+        let later = event(&events, "later word").await;
+        assert_eq!(of(&later, worker, Level::INFO), None);
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn what_a_module_says_while_it_is_imported_arrives() {
+    scenario(async || {
+        let events = Events::collect();
+        let pool = start(worker("print('hello from the import')")).await;
+        let hello = event(&events, "hello from the import").await;
+        assert_eq!(of(&hello, pid(&pool).await, Level::INFO), None);
+        pool.shutdown().await.expect("shutdown");
+    });
+}
