@@ -164,6 +164,14 @@ impl Driver {
         let mut next = Nanos::MAX;
         for worker in 0..self.workers.len() {
             let Some(running) = &self.workers[worker] else { continue };
+            if self.stop.is_none() && running.ends_by <= now {
+                let message = "it closed its connection to the pool and went on";
+                self.condemn(worker, Verdict::Violation(message.to_owned()));
+                continue;
+            }
+            if self.stop.is_none() {
+                next = next.min(running.ends_by);
+            }
             match running.stage {
                 Stage::Handshake { .. } => {
                     let until = running.since.saturating_add(limit);

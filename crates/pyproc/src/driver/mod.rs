@@ -34,6 +34,9 @@ use worker::{Recipe, Running, Stage, Verdict};
 /// How often the driver looks while callers rely on one another.
 const TICK_NS: Nanos = 1_000_000;
 
+/// How long a worker that has closed its connection, or said why it cannot serve, has for ending.
+const CLOSING_NS: Nanos = 1_000_000_000;
+
 /// What an event of the epoll instance is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -160,11 +163,23 @@ impl Driver {
 
     /// A worker has rung: nobody else looks for its answers.
     fn bell(&mut self, worker: usize) {
+        if let Some(Running { stage: Stage::Handshake { lane, .. }, .. }) = &self.workers[worker] {
+            // There is nothing that it could have answered yet.
+            if !lane.bell().clear() {
+                let _ = epoll::delete(&self.epoll, lane.bell());
+                self.hung_up(worker);
+            }
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         let mut core = shared.core.lock();
+        let mut hung_up = false;
         if let Some(end) = core.ends.get(worker) {
-            end.lane.bell().clear();
             end.armed = false;
+            if !end.lane.bell().clear() {
+                let _ = epoll::delete(&self.epoll, end.lane.bell());
+                hung_up = true;
+            }
         }
         let now = now_ns();
         // Within bounds, so that one worker cannot occupy the driver; what is left rings again.
@@ -175,6 +190,17 @@ impl Driver {
         }
         core.watched();
         shared.unlock(core);
+        if hung_up {
+            self.hung_up(worker);
+        }
+    }
+
+    /// A worker has closed one of its ends, which only its exit does: that is about to be heard of,
+    /// or the worker is no longer one.
+    fn hung_up(&mut self, worker: usize) {
+        if let Some(running) = &mut self.workers[worker] {
+            running.ends_by = running.ends_by.min(now_ns() + CLOSING_NS);
+        }
     }
 
     fn watch(&self, fd: BorrowedFd<'_>, worker: usize, generation: u32, about: About) -> rustix::io::Result<()> {
@@ -235,10 +261,9 @@ impl Driver {
 
     /// Ends a process that has broken the protocol, or is late.
     fn condemn(&mut self, worker: usize, verdict: Verdict) {
-        if let Some(running) = &mut self.workers[worker]
-            && running.verdict.is_none()
-        {
-            running.verdict = Some(verdict);
+        if let Some(running) = &mut self.workers[worker] {
+            // The first says what was wrong; it may have been the worker's own word.
+            running.verdict.get_or_insert(verdict);
             running.process.kill_group();
         }
     }

@@ -1,12 +1,17 @@
 //! What workers say over the control socket: the handshake, logs, requests for memory.
 
+use std::collections::HashMap;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::message::{Direction, FunctionInfo, PROTOCOL, Ready, ToHost, ToWorker};
 use pyproc_ipc::shm::PeerAccess;
 
+use rustix::event::epoll;
+
 use super::output::emit;
+use super::worker::Heard;
 use super::{Driver, Stage, Verdict};
 use crate::functions::{Function, Functions};
 use crate::lanes::WorkerEnd;
@@ -18,6 +23,9 @@ const MESSAGES: usize = 256;
 /// Functions that one worker may expose.
 const FUNCTIONS: usize = 16 * 1024;
 
+/// What their descriptions may take together.
+const FUNCTION_BYTES: usize = 64 << 20;
+
 impl Driver {
     /// Reads what a worker has said.
     pub(super) fn control(&mut self, worker: usize) {
@@ -25,28 +33,39 @@ impl Driver {
         for _ in 0..MESSAGES {
             let Some(running) = &mut self.workers[worker] else { break };
             match running.receive(&mut buffer) {
-                None => break,
-                Some(Ok(message)) => self.said(worker, message),
-                Some(Err(error)) => self.condemn(worker, Verdict::Violation(error)),
+                Heard::Nothing => break,
+                Heard::Message(message, bytes) => self.said(worker, message, bytes),
+                Heard::Nonsense(error) => self.condemn(worker, Verdict::Violation(error)),
+                Heard::End => {
+                    let _ = epoll::delete(&self.epoll, running.control.as_fd());
+                    self.hung_up(worker);
+                    break;
+                }
             }
         }
         self.buffer = buffer;
     }
 
-    fn said(&mut self, worker: usize, message: ToHost) {
+    fn said(&mut self, worker: usize, message: ToHost, length: usize) {
         let Some(running) = &mut self.workers[worker] else { return };
         if running.verdict.is_some() && !matches!(message, ToHost::Log(_)) {
             return;
         }
         match (message, &mut running.stage) {
             (ToHost::Log(log), _) => emit(running.source, &log, &mut running.tail),
-            (ToHost::Function(info), Stage::Handshake { functions, .. }) if functions.len() < FUNCTIONS => {
+            (ToHost::Function(info), Stage::Handshake { functions, bytes, .. }) => {
                 functions.push(info);
+                *bytes += length;
+                if functions.len() > FUNCTIONS || *bytes > FUNCTION_BYTES {
+                    let message = format!("it exposes more than {FUNCTIONS} functions, or too much about them");
+                    self.condemn(worker, Verdict::Violation(message));
+                }
             }
             (ToHost::Ready(ready), Stage::Handshake { .. }) => self.ready(worker, &ready),
             (refusal @ (ToHost::Rejected { .. } | ToHost::StartFailed { .. }), Stage::Handshake { .. }) => {
                 // It ends by itself; how it ends says no more than this.
                 running.verdict = Some(Verdict::Refused(refusal));
+                self.hung_up(worker);
             }
             // A script may go on to raise after it has served; its exit says so.
             (ToHost::StartFailed { .. }, _) => {}
@@ -70,7 +89,7 @@ impl Driver {
             return;
         }
         let Some(running) = &mut self.workers[worker] else { return };
-        let Stage::Handshake { lane, functions } = std::mem::replace(&mut running.stage, Stage::Up) else { return };
+        let Stage::Handshake { lane, functions, .. } = std::mem::replace(&mut running.stage, Stage::Up) else { return };
         let settings = &self.shared.settings;
         let known = self.shared.functions.get_or_init(|| {
             let limited = functions.iter().map(|info| Function {
@@ -166,12 +185,13 @@ impl Driver {
 
 /// The worker's number of each of the pool's functions.
 fn numbers(known: &Functions, functions: &[FunctionInfo]) -> Result<Vec<Option<u16>>, String> {
+    let by_name: HashMap<&str, &FunctionInfo> = functions.iter().map(|info| (info.name.as_str(), info)).collect();
     known
         .list
         .iter()
         .map(|function| {
             let name = &function.info.name;
-            let same = functions.iter().find(|info| info.name == *name && info.is_async == function.info.is_async);
+            let same = by_name.get(name.as_str()).filter(|info| info.is_async == function.info.is_async);
             same.map(|info| Some(info.number))
                 .ok_or_else(|| format!("it no longer exposes `{name}` as the pool knows it; start a new pool for new code"))
         })

@@ -91,7 +91,8 @@ impl Recipe {
             generation,
             out_of_memory,
             since: now_ns(),
-            stage: Stage::Handshake { lane: Box::new(lane), functions: Vec::new() },
+            stage: Stage::Handshake { lane: Box::new(lane), functions: Vec::new(), bytes: 0 },
+            ends_by: Nanos::MAX,
             verdict: None,
         })
     }
@@ -130,12 +131,24 @@ pub(super) fn is_descriptors(error: &io::Error) -> bool {
 /// How far a process is.
 pub(crate) enum Stage {
     /// Started; its functions are coming in.
-    Handshake { lane: Box<HostLane>, functions: Vec<FunctionInfo> },
+    Handshake { lane: Box<HostLane>, functions: Vec<FunctionInfo>, bytes: usize },
     /// It takes calls; its lane is with the scheduler.
     Up,
     /// To be killed at `kill_at`; its stack is being written meanwhile. As long as that goes on the
     /// time moves, up to `latest`.
     Dying { kill_at: Nanos, latest: Nanos },
+}
+
+/// What a look at the control socket found.
+pub(crate) enum Heard {
+    /// Nothing at the moment.
+    Nothing,
+    /// A message of so many bytes.
+    Message(ToHost, usize),
+    /// What is no message.
+    Nonsense(String),
+    /// The worker has closed its end.
+    End,
 }
 
 /// Why the pool ended a process itself, or what it said before it ended.
@@ -160,16 +173,22 @@ pub(crate) struct Running {
     pub(crate) out_of_memory: Counter,
     pub(crate) since: Nanos,
     pub(crate) stage: Stage,
+    /// It is about to end by itself; past this time it is ended.
+    pub(crate) ends_by: Nanos,
     pub(crate) verdict: Option<Verdict>,
 }
 
 impl Running {
-    /// The next control message; `None` when there is none at the moment.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Option<Result<ToHost, String>> {
+    /// The next control message and its length.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Heard {
         match self.control.recv(buffer) {
-            Ok(0) => None,
-            Ok(bytes) => Some(ToHost::decode(&buffer[..bytes]).map_err(|error| error.to_string())),
-            Err(_) => None,
+            Ok(0) => Heard::End,
+            Ok(bytes) => match ToHost::decode(&buffer[..bytes]) {
+                Ok(message) => Heard::Message(message, bytes),
+                Err(error) => Heard::Nonsense(error.to_string()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
+            Err(error) => Heard::Nonsense(error.to_string()),
         }
     }
 
