@@ -116,7 +116,12 @@ impl Future for Call<'_, '_> {
                     now = at;
                     if found {
                         core.spin.succeeded();
+                        let before = core.activity;
                         core.drain(now);
+                        if core.activity == before {
+                            // Nothing after all; a worker that makes believe must not hold this thread.
+                            now = now_ns();
+                        }
                         continue;
                     }
                     core.sleep(now);

@@ -20,6 +20,9 @@ const WINDOW_NS: u64 = 100_000;
 /// Calls that one worker can have at a time, whatever they cost.
 const ENTRIES: usize = 1024;
 
+/// How far the times that go into a call's duration may be off: some are read from a coarse clock.
+const CLOCK_SLACK_NS: u64 = 10_000_000;
+
 /// A worker that has not answered for this long counts as stalled: what it has not started may go elsewhere.
 const STALL_NS: u64 = 200_000;
 
@@ -386,10 +389,14 @@ impl<D> Scheduler<D> {
         if let Holder::Live(key) = holder
             && let Some(call) = self.calls.get(key)
         {
-            call.place = Place::Done;
+            let place = std::mem::replace(&mut call.place, Place::Done);
             // One that had expired when the worker took it did not run, and says nothing.
-            if run_ns > 0 {
-                self.functions[call.spec.function as usize].learn(run_ns);
+            if run_ns > 0
+                && let Place::Sent { at, .. } = place
+            {
+                // No worker is believed that it took longer than the clock says.
+                let passed = now.saturating_sub(at).saturating_add(CLOCK_SLACK_NS);
+                self.functions[call.spec.function as usize].learn(run_ns.min(passed));
             }
         }
         self.release(index, entry);

@@ -13,6 +13,10 @@ use crate::scheduler::Nanos;
 /// The smallest segment.
 const SMALLEST: usize = 64 * 1024;
 
+/// Segments for results that a worker may hold without having used them. It asks for one at a time,
+/// and only when it has a result to put there.
+const UNUSED: usize = 4;
+
 /// What all segments of a pool may take together.
 pub(crate) struct Allowance {
     limit: usize,
@@ -219,17 +223,34 @@ impl RequestSegments {
 #[derive(Default)]
 pub(crate) struct ResponseSegments {
     slots: Vec<Option<ResponseSlot>>,
+    /// Segments that are being made.
+    promised: usize,
 }
 
 struct ResponseSlot {
     memory: Arc<SegmentMemory>,
     turn: u32,
     since: Nanos,
+    used: bool,
     reading: bool,
     dropping: bool,
 }
 
 impl ResponseSegments {
+    /// Takes note that a segment is going to be made; `false` when the worker has asked for more than
+    /// it uses: what it holds, others cannot have.
+    pub(crate) fn promise(&mut self) -> bool {
+        let unused = self.slots.iter().flatten().filter(|slot| !slot.used).count();
+        let granted = unused + self.promised < UNUSED;
+        self.promised += usize::from(granted);
+        granted
+    }
+
+    /// What was promised has been made, or could not be.
+    pub(crate) fn made(&mut self) {
+        self.promised = self.promised.saturating_sub(1);
+    }
+
     /// Takes in a segment that is about to be granted; `None` when the worker has as many as it can.
     pub(crate) fn grant(&mut self, now: Nanos, memory: SegmentMemory) -> Option<(u32, &Arc<SegmentMemory>)> {
         let free = self.slots.iter().position(Option::is_none);
@@ -240,7 +261,7 @@ impl ResponseSegments {
         if free.is_none() {
             self.slots.push(None);
         }
-        let slot = ResponseSlot { memory: Arc::new(memory), turn: 0, since: now, reading: false, dropping: false };
+        let slot = ResponseSlot { memory: Arc::new(memory), turn: 0, since: now, used: false, reading: false, dropping: false };
         let slot = self.slots[number].insert(slot);
         Some((number as u32, &slot.memory))
     }
@@ -252,6 +273,7 @@ impl ResponseSegments {
             return None;
         }
         slot.turn = reference.turn;
+        slot.used = true;
         slot.reading = true;
         // The worker used it before it heard that it should go: it keeps it.
         slot.dropping = false;

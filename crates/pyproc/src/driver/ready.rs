@@ -142,11 +142,17 @@ impl Driver {
             self.deny(worker, request, format!("a result of {bytes} bytes is beyond max_body, {limit}"));
             return;
         }
+        let promised = self.shared.core.lock().ends.get(worker).is_some_and(|end| end.responses.promise());
+        if !promised {
+            self.deny(worker, request, "it holds segments that it does not use".to_owned());
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         let give = move || {
             let memory = SegmentMemory::create(bytes as usize, PeerAccess::ReadWrite, &shared.allowance);
             let core = &mut *shared.core.lock();
             let Some(end) = core.ends.get(worker).filter(|end| end.generation == generation) else { return };
+            end.responses.made();
             let granted = match memory {
                 Ok(memory) => end.grant(now_ns(), request, memory),
                 Err(error) => Err(format!("{error:?}")),
@@ -158,6 +164,9 @@ impl Driver {
         if bytes <= HERE {
             give();
         } else if let Err(error) = std::thread::Builder::new().name("pyproc-memory".to_owned()).spawn(give) {
+            if let Some(end) = self.shared.core.lock().ends.get(worker) {
+                end.responses.made();
+            }
             self.deny(worker, request, error.to_string());
         }
     }
