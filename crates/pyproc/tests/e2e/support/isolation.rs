@@ -26,6 +26,7 @@ const SCRATCH: &str = "PYPROC_TEST_SCRATCH";
 pub(crate) struct Isolation<'a> {
     name: String,
     under: &'a [&'a str],
+    limit: Duration,
 }
 
 impl<'a> Isolation<'a> {
@@ -42,12 +43,17 @@ impl<'a> Isolation<'a> {
             .split_once("::")
             .map_or(path, |(_, name)| name)
             .to_owned();
-        Self { name, under: &[] }
+        Self { name, under: &[], limit: LIMIT }
     }
 
     /// Started through this program and its arguments, which executes what follows them.
     pub(crate) fn under(self, under: &'a [&'a str]) -> Self {
         Self { under, ..self }
+    }
+
+    /// With more time, for one that has much to do.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Runs the test's body there, and fails if it panics, hangs, or leaves anything: a process, a
@@ -73,10 +79,11 @@ struct Isolated {
     name: String,
     process: Child,
     folder: PathBuf,
+    limit: Duration,
 }
 
 impl Isolated {
-    fn start(Isolation { name, under }: Isolation<'_>) -> Self {
+    fn start(Isolation { name, under, limit }: Isolation<'_>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
             "{}-{}",
             std::process::id(),
@@ -118,6 +125,7 @@ impl Isolated {
             name,
             process,
             folder,
+            limit,
         }
     }
 
@@ -126,7 +134,7 @@ impl Isolated {
         let exit =
             rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("a process to watch");
         let limit = Timespec {
-            tv_sec: LIMIT.as_secs() as i64,
+            tv_sec: self.limit.as_secs() as i64,
             tv_nsec: 0,
         };
         let ended = loop {
