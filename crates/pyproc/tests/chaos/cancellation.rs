@@ -13,7 +13,7 @@ use crate::{FUNCTIONS, Random, amount, chaos, two_threads};
 /// How a call ends if it is left alone; each as a plain function and as a coroutine.
 const ENDS: &str = r#"
 def mark(name):
-    if name:
+    if os.path.isabs(name):
         open(name, "w").close()
 
 @expose
