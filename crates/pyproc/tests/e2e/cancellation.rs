@@ -9,7 +9,7 @@ use std::time::Duration;
 use pyproc::{CallError, Phase, Pool, PoolConfig};
 
 use crate::support::{
-    appears, eventually, failure, next_call_works, pid, scenario, scratch, start, worker,
+    appears, failure, next_call_works, pid, processes, scenario, scratch, start, worker,
 };
 
 /// Functions that tell in a file how they ended.
@@ -270,20 +270,6 @@ fn a_call_that_ends_in_time_is_not_disturbed_by_one_that_was_cancelled() {
         assert_eq!(processes(&pool, 2).await, workers);
         pool.shutdown().await.expect("shutdown");
     });
-}
-
-/// The processes of a pool.
-async fn processes(pool: &Pool, count: usize) -> Vec<u32> {
-    let mut found = Vec::new();
-    eventually("every worker", async || {
-        let (first, second) = tokio::join!(pid(pool), pid(pool));
-        found.extend([first, second]);
-        found.sort_unstable();
-        found.dedup();
-        found.len() >= count
-    })
-    .await;
-    found
 }
 
 /// Numbers that are the same in every run.

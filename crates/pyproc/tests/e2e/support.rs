@@ -48,13 +48,18 @@ def pid():
     return os.getpid()
 
 @expose
+def linger():
+    time.sleep(0.02)
+    return os.getpid()
+
+@expose
 def echo(value):
     return value
 
 ";
 
-/// The configuration for one worker whose script is `source`, after what all of them have: `pid()`
-/// and `echo(value)`, the usual imports, and the call of `run_worker` at the end.
+/// The configuration for one worker whose script is `source`, after what all of them have: `pid()`,
+/// `linger()` and `echo(value)`, the usual imports, and the call of `run_worker` at the end.
 ///
 /// The script lies in the test's scratch folder and goes with it.
 pub(crate) fn worker(source: &str) -> PoolConfig {
@@ -117,6 +122,25 @@ pub(crate) async fn start(config: PoolConfig) -> Pool {
 /// The process of a pool with one worker.
 pub(crate) async fn pid(pool: &Pool) -> u32 {
     pool.call("pid", &()).await.expect("a worker that answers")
+}
+
+/// The processes of a pool with this many workers.
+pub(crate) async fn processes(pool: &Pool, workers: usize) -> Vec<u32> {
+    let mut found = Vec::new();
+    eventually("every worker", async || {
+        let calls = (0..workers).map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.call::<_, u32>("linger", &()).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            found.push(call.await.expect("a task").expect("a worker that answers"));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.len() >= workers
+    })
+    .await;
+    found
 }
 
 /// Shows that the pool still works: a call is answered, within a patience that only a hang exceeds.

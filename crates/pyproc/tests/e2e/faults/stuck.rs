@@ -6,7 +6,7 @@ use pyproc::{CallError, Phase, Pool, PoolConfig};
 use rustix::process::Signal;
 
 use crate::support::{
-    Events, appears, eventually, failure, is_alive, kill, next_call_works, pid, scenario, scratch,
+    Events, appears, failure, is_alive, kill, next_call_works, pid, processes, scenario, scratch,
     start, worker,
 };
 
@@ -318,11 +318,7 @@ fn calls_beside_a_stuck_worker_go_on() {
             answered > 100,
             "only {answered} calls were answered meanwhile"
         );
-        eventually("both workers", async || {
-            let (first, second) = tokio::join!(pid(&pool), pid(&pool));
-            first != second
-        })
-        .await;
+        processes(&pool, 2).await;
         pool.shutdown().await.expect("shutdown");
     });
 }

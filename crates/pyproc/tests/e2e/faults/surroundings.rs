@@ -222,21 +222,22 @@ const WITH_THREAD: &str = r#"
 
     def count():
         global goal
-        done = 0
         while True:
-            done += 1
-            if goal is not None and done >= goal[0]:
-                open(goal[1], "w").close()
+            if goal is None:
+                continue
+            steps, mark = goal
+            if steps > 0:
+                goal = (steps - 1, mark)
+            else:
+                open(mark, "w").close()
                 goal = None
-            if goal is not None and goal[0] == 0:
-                goal = (done + goal[2], goal[1], 0)
 
     threading.Thread(target=count, daemon=True).start()
 
     @expose
     def reach(steps, mark):
         global goal
-        goal = (0, mark, steps)
+        goal = (steps, mark)
 "#;
 
 #[test]

@@ -43,7 +43,11 @@ impl<'a> Isolation<'a> {
             .split_once("::")
             .map_or(path, |(_, name)| name)
             .to_owned();
-        Self { name, under: &[], limit: LIMIT }
+        Self {
+            name,
+            under: &[],
+            limit: LIMIT,
+        }
     }
 
     /// Started through this program and its arguments, which executes what follows them.
