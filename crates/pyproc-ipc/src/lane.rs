@@ -214,12 +214,14 @@ impl HostLane {
         self.requests.write(&header, [extension, body])
     }
 
-    /// Makes everything pushed visible to the worker and wakes it if it sleeps.
+    /// Makes everything pushed visible to the worker and wakes it if it sleeps; whether it did.
     #[inline]
-    pub fn publish(&mut self) {
-        if self.requests.publish() {
+    pub fn publish(&mut self) -> bool {
+        let asleep = self.requests.publish();
+        if asleep {
             self.ringer.ring();
         }
+        asleep
     }
 
     /// Takes back the call at `position`; `false` when the worker has it.

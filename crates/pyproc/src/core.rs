@@ -50,7 +50,12 @@ pub(crate) struct Core {
     pub(crate) ends: Ends,
     pub(crate) phase: Phase,
     pub(crate) orders: Vec<Order>,
-    pub(crate) spin: SpinBudget,
+    spin: SpinBudget,
+    /// The same for answers of a worker that had to be woken, which takes longer.
+    spin_waking: SpinBudget,
+    spin_cap_ns: u64,
+    /// The driver is to wake up and look for the answer of a worker that wakes up at the same time.
+    pub(crate) assist: bool,
     /// Who looks for answers.
     leader: Option<Key>,
     /// Calls that are done and whose callers have been woken but have not polled yet.
@@ -78,6 +83,9 @@ impl Core {
             phase: Phase::Serving,
             orders: Vec::new(),
             spin: SpinBudget::new(spin_ns),
+            spin_waking: SpinBudget::new(spin_ns),
+            spin_cap_ns: spin_ns,
+            assist: false,
             leader: None,
             untaken: 0,
             last_turn: 0,
@@ -97,6 +105,7 @@ impl Core {
         }
         let deadline = spec.deadline;
         self.ends.may_wait = self.leader.is_some() && self.ticking;
+        self.ends.rang = false;
         let submitted = self.scheduler.submit(now, spec, data, &mut self.ends);
         self.ends.may_wait = false;
         let key = submitted.map_err(|(_, data)| {
@@ -377,7 +386,7 @@ impl Core {
 
     /// The workers need not ring: somebody looks.
     #[inline]
-    fn disarm(&mut self) {
+    pub(crate) fn disarm(&mut self) {
         for end in self.ends.ends.iter_mut().flatten() {
             if mem::take(&mut end.armed) {
                 end.lane.disarm();
@@ -421,12 +430,41 @@ impl Core {
             }
             return Waiting::Yield;
         }
-        Waiting::Spin(self.spin.nanoseconds())
+        if !self.ends.rang {
+            return Waiting::Spin(self.spin.nanoseconds());
+        }
+        let budget = self.spin_waking.nanoseconds();
+        if budget < self.spin_cap_ns / 2 {
+            // It takes longer to wake up than may be spun: sleep at once, and let the driver, which
+            // wakes up meanwhile, do the looking. One wake-up after another becomes two at a time.
+            self.spin_waking.failed();
+            self.leader = None;
+            self.arm();
+            self.assist = true;
+            self.kick = true;
+            return Waiting::Follow;
+        }
+        Waiting::Spin(budget)
+    }
+
+    /// A spin has ended.
+    #[inline]
+    pub(crate) fn spun(&mut self, found: bool) {
+        let budget = if self.ends.rang { &mut self.spin_waking } else { &mut self.spin };
+        if found {
+            budget.succeeded();
+        } else {
+            budget.failed();
+        }
+    }
+
+    /// How long any one side may spin.
+    pub(crate) fn spin_cap(&self) -> u64 {
+        self.spin_cap_ns
     }
 
     /// The leader's spin found nothing: it sleeps like everybody else, and the workers ring.
     pub(crate) fn sleep(&mut self, now: Nanos) {
-        self.spin.failed();
         self.last_turn = now;
         self.leader = None;
         self.arm();

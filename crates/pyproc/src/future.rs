@@ -114,8 +114,8 @@ impl Future for Call<'_, '_> {
                     core = shared.core.lock();
                     first = false;
                     now = at;
+                    core.spun(found);
                     if found {
-                        core.spin.succeeded();
                         let before = core.activity;
                         core.drain(now);
                         if core.activity == before {
@@ -161,7 +161,7 @@ pub(crate) enum Watches {
 
 impl Watches {
     #[inline]
-    fn ready(&self) -> bool {
+    pub(crate) fn ready(&self) -> bool {
         match self {
             Self::One(watch) => watch.ready(),
             Self::Many(watches) => watches.iter().any(Watch::ready),
@@ -170,7 +170,8 @@ impl Watches {
 }
 
 impl Core {
-    fn watches(&mut self) -> Watches {
+    /// The lanes that have something to answer.
+    pub(crate) fn watches(&mut self) -> Watches {
         let mut busy = (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
         let first = busy.next().and_then(|worker| self.ends.ends[worker].as_ref());
         match (first, busy.next()) {

@@ -75,9 +75,9 @@ impl WorkerEnd {
     }
 
     #[inline]
-    fn publish(&mut self) {
+    fn publish(&mut self) -> bool {
         self.unpublished = 0;
-        self.lane.publish();
+        self.lane.publish()
     }
 
     /// Sends a control message now or as soon as there is room, in order.
@@ -177,6 +177,8 @@ pub(crate) struct Ends {
     pub(crate) ends: Vec<Option<WorkerEnd>>,
     /// A leader will look at the lanes soon: what a busy worker cannot use yet may wait for it.
     pub(crate) may_wait: bool,
+    /// A worker slept when it was given a call.
+    pub(crate) rang: bool,
 }
 
 impl Ends {
@@ -246,7 +248,7 @@ impl Lanes<CallData> for Ends {
         if let Some(Some(end)) = self.ends.get_mut(worker) {
             end.unpublished += 1;
             if !self.may_wait || end.unpublished >= TOGETHER || ahead < AHEAD + end.unpublished {
-                end.publish();
+                self.rang |= end.publish();
             }
         }
     }

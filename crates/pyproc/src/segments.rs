@@ -39,7 +39,7 @@ pub(crate) struct SegmentMemory {
 #[derive(Debug)]
 pub(crate) enum NoSegment {
     /// The pool's cap is reached.
-    Cap { limit: usize },
+    Cap,
     /// The system has no memory or descriptor for it.
     System(io::Error),
 }
@@ -48,12 +48,12 @@ impl SegmentMemory {
     /// A fresh segment for a body of `bytes`, allocated, not merely sized.
     pub(crate) fn create(bytes: usize, peer: PeerAccess, allowance: &Arc<Allowance>) -> Result<Self, NoSegment> {
         let limit = allowance.limit;
-        let size = segment_size(bytes).ok_or(NoSegment::Cap { limit })?;
+        let size = segment_size(bytes).ok_or(NoSegment::Cap)?;
         let counted = allowance.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(size).filter(|&sum| sum <= limit)
         });
         if counted.is_err() {
-            return Err(NoSegment::Cap { limit });
+            return Err(NoSegment::Cap);
         }
         match Memory::create("pyproc-segment", size, peer) {
             Ok(memory) => Ok(Self { memory, allowance: Arc::clone(allowance) }),

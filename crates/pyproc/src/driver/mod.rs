@@ -146,6 +146,7 @@ impl Driver {
         if data == KICK {
             let mut counter = [0; 8];
             let _ = rustix::io::read(&self.shared.kick, &mut counter);
+            self.assist();
             return;
         }
         let (worker, generation, about) = event_parts(data);
@@ -159,6 +160,26 @@ impl Driver {
             Some(About::Stderr) => running.read_stderr(),
             None => {}
         }
+    }
+
+    /// Looks for the answer of a worker that has just been woken, when a caller asks for it.
+    fn assist(&mut self) {
+        let mut core = self.shared.core.lock();
+        if !std::mem::take(&mut core.assist) {
+            return;
+        }
+        core.disarm();
+        let (watches, cap) = (core.watches(), core.spin_cap());
+        self.shared.unlock(core);
+        let until = now_ns().saturating_add(cap);
+        while !watches.ready() && now_ns() < until {
+            // Both may have woken up on the same processor.
+            std::thread::yield_now();
+        }
+        let mut core = self.shared.core.lock();
+        while core.drain(now_ns()) {}
+        core.watched();
+        self.shared.unlock(core);
     }
 
     /// A worker has rung: nobody else looks for its answers.
