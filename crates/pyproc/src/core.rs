@@ -233,7 +233,7 @@ impl Core {
                     self.woken.extend(waker);
                     if let Some(large) = large {
                         // What had expired when the worker took it was not looked at.
-                        self.ends.give_back(large, answer.kind != Kind::Expired);
+                        self.ends.give_back(*large, answer.kind != Kind::Expired);
                     }
                 }
             }
@@ -276,7 +276,7 @@ impl Core {
         let outcome = data.outcome.take()?;
         if let Some(large) = data.large.take() {
             let seen = data.seen;
-            self.ends.give_back(large, seen);
+            self.ends.give_back(*large, seen);
         }
         self.leave(key);
         Some((outcome, data))
@@ -294,7 +294,7 @@ impl Core {
         }
         self.ended(ended);
         if let Some(large) = data.large.take() {
-            self.ends.give_back(large, data.seen && matches!(ended, Ended::Running { .. }));
+            self.ends.give_back(*large, data.seen && matches!(ended, Ended::Running { .. }));
         }
         self.leave(key);
         self.watch_balance();

@@ -69,7 +69,7 @@ impl Future for Call<'_, '_> {
                     Err(refused) => {
                         let (error, data) = *refused;
                         if let Some(large) = data.large {
-                            core.ends.give_back(large, false);
+                            core.ends.give_back(*large, false);
                         }
                         return Poll::Ready(Err(error));
                     }
@@ -211,7 +211,7 @@ impl Drop for Call<'_, '_> {
             State::Over => {}
             State::New(_) => {
                 if let Some(large) = self.data.large.take() {
-                    self.shared.core.lock().ends.give_back(large, false);
+                    self.shared.core.lock().ends.give_back(*large, false);
                 }
             }
             State::Waiting(key) => {

@@ -208,7 +208,7 @@ impl Ends {
     }
 
     /// Gives a large body's segment back to the worker it belongs to; one without an owner is freed.
-    pub(crate) fn give_back(&mut self, large: Box<LargeBody>, seen: bool) {
+    pub(crate) fn give_back(&mut self, large: LargeBody, seen: bool) {
         let Some(owner) = large.owner else { return };
         if let Some(end) = self.get(owner.worker)
             && end.generation == owner.generation

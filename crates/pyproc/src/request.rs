@@ -328,7 +328,7 @@ impl DerefMut for BodyMut {
 impl Drop for BodyMut {
     fn drop(&mut self) {
         if let Some(large) = self.large.take() {
-            self.shared.core.lock().ends.give_back(large, false);
+            self.shared.core.lock().ends.give_back(*large, false);
         }
     }
 }
