@@ -1,4 +1,4 @@
-//! pyproc.
+#![doc = include_str!("../../../README.md")]
 
 mod body;
 mod calls;
