@@ -56,6 +56,7 @@ impl Worker {
     #[inline]
     pub(crate) fn run(&mut self, py: Python<'_>, incoming: &Incoming, began: u64) -> PyResult<u64> {
         if incoming.expired(began) {
+            self.lane.skip_body(incoming).map_err(violation)?;
             self.answer_expired(py, incoming.call())?;
             return Ok(began);
         }
@@ -100,6 +101,7 @@ impl Worker {
                 drop(released);
                 let view = memory.and_then(|memory| self.lane.view(segment, memory));
                 let view = view.ok_or_else(|| {
+                    let _ = self.lane.skip_body(incoming);
                     PyRuntimeError::new_err("the memory of this call's body has not arrived")
                 })?;
                 Some(SegmentBody::memoryview(py, view)?)

@@ -78,6 +78,14 @@ impl Layout {
         unsafe { &*self.memory.as_ptr().cast::<LaneHeader>() }
     }
 
+    /// Worker: this turn of a request segment is over.
+    pub(crate) fn let_go(&self, segment: SegmentRef) {
+        if let Some(word) = self.header().request_released.get(segment.number as usize) {
+            // Release: all reads come before the host's next write.
+            word.store(segment.turn, Ordering::Release);
+        }
+    }
+
     pub(crate) fn request_ring(&self) -> (NonNull<u8>, NonNull<Indices>) {
         (self.ring_at(HEADER_PAGE), NonNull::from(&self.header().requests))
     }

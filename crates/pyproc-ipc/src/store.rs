@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crate::lane::Layout;
 use crate::record::SegmentRef;
 use crate::shm::Memory;
-use crate::sync::Ordering;
 use crate::worker::WorkerLane;
 
 /// The bytes of one large body, read-only; the segment is free again when the view is dropped.
@@ -34,10 +33,7 @@ impl RequestView {
 
 impl Drop for RequestView {
     fn drop(&mut self) {
-        if let Some(word) = self.layout.header().request_released.get(self.segment.number as usize) {
-            // Release: all reads come before the host's next write.
-            word.store(self.segment.turn, Ordering::Release);
-        }
+        self.layout.let_go(self.segment);
     }
 }
 

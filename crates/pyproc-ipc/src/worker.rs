@@ -152,6 +152,15 @@ impl WorkerLane {
         unsafe { self.requests.payload(&incoming.taken) }
     }
 
+    /// The call's body will not be looked at: the segment in which it may lie is free again.
+    pub fn skip_body(&mut self, incoming: &Incoming) -> Result<(), Violation> {
+        if let IncomingBody::Segment(segment) = self.body(incoming)? {
+            self.layout.let_go(segment);
+        }
+        self.done_reading();
+        Ok(())
+    }
+
     /// Everything taken so far has been copied out. Gives the memory back in large steps, since
     /// each time costs the host a cache miss.
     #[inline]
