@@ -21,6 +21,8 @@ pub(crate) struct Worker {
     pub(crate) codec: Codec,
     pub(crate) connection: &'static Connection,
     pub(crate) budget: SpinBudget,
+    /// Calls whose run time need not be taken exactly.
+    pub(crate) unmeasured: u32,
     infos: Vec<FunctionInfo>,
 }
 
@@ -48,6 +50,7 @@ impl Worker {
             },
             connection,
             budget: SpinBudget::new(connection.welcome.spin_ns),
+            unmeasured: 0,
             infos,
         })
     }

@@ -182,19 +182,23 @@ impl WorkerLane {
         self.requests.ready()
     }
 
-    /// Looks for a call for up to `budget_ns`; `true` when there is one.
-    pub fn spin(&mut self, budget_ns: u64) -> bool {
+    /// Looks for a call for up to `budget_ns`; the time, a little less than exactly, when there is one.
+    pub fn spin(&mut self, budget_ns: u64) -> Option<u64> {
+        /// Between two looks at the clock.
+        const LOOKS: u32 = 16;
         self.release();
-        let until = now_ns().saturating_add(budget_ns);
+        let mut now = now_ns();
+        let until = now.saturating_add(budget_ns);
         loop {
-            for _ in 0..32 {
+            for _ in 0..LOOKS {
                 if self.requests.ready() {
-                    return true;
+                    return Some(now);
                 }
                 core::hint::spin_loop();
             }
-            if now_ns() >= until {
-                return self.requests.ready();
+            now = now_ns();
+            if now >= until {
+                return self.requests.ready().then_some(now);
             }
         }
     }

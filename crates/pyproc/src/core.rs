@@ -171,9 +171,13 @@ impl Core {
                 break;
             }
             let scheduler = &mut self.scheduler;
-            let popped = end.lane.pop(|id| match scheduler.lookup(worker, id)? {
-                Answered::Live(key) => scheduler.data(key).map(|data| &mut data.body),
-                Answered::Abandoned => Some(&mut spare),
+            let mut holder = None;
+            let popped = end.lane.pop(|id| {
+                holder = scheduler.lookup(worker, id);
+                match holder? {
+                    Answered::Live(key) => scheduler.data(key).map(|data| &mut data.body),
+                    Answered::Abandoned => Some(&mut spare),
+                }
             });
             let answer = match popped {
                 Ok(Some(answer)) => answer,
@@ -185,7 +189,7 @@ impl Core {
                 }
             };
             taken += 1;
-            self.answered(now, worker, &answer);
+            self.answered(now, worker, &answer, holder);
         }
         if taken > 0 {
             if let Some(end) = self.ends.get(worker) {
@@ -200,8 +204,7 @@ impl Core {
     }
 
     #[inline]
-    fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer) {
-        let holder = self.scheduler.lookup(worker, answer.call);
+    fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer, holder: Option<Answered>) {
         self.scheduler.answered(now, worker, answer.call, answer.run_ns);
         let segment = match answer.body {
             AnswerBody::Inline => None,

@@ -620,6 +620,9 @@ impl<D> Scheduler<D> {
     /// Is some worker idle while calls wait that it could have: in the queue, or with another worker
     /// that has perhaps not started them?
     pub(crate) fn unbalanced(&self) -> bool {
+        if self.workers.len() == 1 && self.queue.is_empty() {
+            return false;
+        }
         let waits = |index: usize| {
             self.queue.iter().any(|&key| {
                 let bound = self.calls.peek(key).and_then(|call| call.spec.bound);

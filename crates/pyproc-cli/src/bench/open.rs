@@ -53,7 +53,7 @@ pub(super) fn run(
         }
         while let Poll::Ready(Some((result, latency))) = in_flight.poll_next_unpin(&mut context) {
             tally.call(&result, latency);
-            progress.one_more();
+            progress.more(1);
         }
         if next == calls || in_flight.len() == concurrency as usize {
             if !in_flight.is_empty() {

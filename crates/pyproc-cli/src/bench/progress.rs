@@ -51,9 +51,9 @@ impl Progress {
         }
     }
 
-    pub(super) fn one_more(&self) {
+    pub(super) fn more(&self, calls: u64) {
         // Relaxed: a count for the eye.
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(calls, Ordering::Relaxed);
     }
 
     /// Removes the line.

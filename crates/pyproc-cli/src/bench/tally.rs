@@ -9,6 +9,8 @@ use pyproc::CallError;
 
 /// Calls, their latencies, and what went wrong.
 pub(super) struct Tally {
+    /// Successful calls.
+    pub(super) calls: u64,
     /// Latency of successful calls, in nanoseconds.
     pub(super) latencies: Histogram<u64>,
     /// How late calls were sent, in nanoseconds, where there is a schedule.
@@ -25,6 +27,7 @@ impl Tally {
         const LONGEST: u64 = 3600 * 1_000_000_000;
         let histogram = || Histogram::new_with_max(LONGEST, DIGITS).context("making a histogram");
         Ok(Self {
+            calls: 0,
             latencies: histogram()?,
             lateness: histogram()?,
             errors: BTreeMap::new(),
@@ -34,12 +37,28 @@ impl Tally {
 
     pub(super) fn call(&mut self, result: &Result<(), CallError>, latency: Duration) {
         match result {
-            Ok(()) => record(&mut self.latencies, latency),
-            Err(error) => {
-                *self.errors.entry(error.metric_label()).or_default() += 1;
-                self.first_error.get_or_insert_with(|| error.to_string());
+            Ok(()) => {
+                self.calls += 1;
+                record(&mut self.latencies, latency);
             }
+            Err(error) => self.failure(error),
         }
+    }
+
+    /// Calls whose latency was not taken; `last` is how the last of them ended, the others succeeded.
+    pub(super) fn more_calls(&mut self, last: &Result<(), CallError>, calls: u64) {
+        self.calls += calls;
+        if let Err(error) = last
+            && calls > 0
+        {
+            self.calls -= 1;
+            self.failure(error);
+        }
+    }
+
+    fn failure(&mut self, error: &CallError) {
+        *self.errors.entry(error.metric_label()).or_default() += 1;
+        self.first_error.get_or_insert_with(|| error.to_string());
     }
 
     pub(super) fn sent(&mut self, late: Duration) {
