@@ -293,6 +293,7 @@ impl HostLane {
     #[inline]
     pub fn release(&mut self) {
         self.responses.release();
+        self.requests.prepare();
     }
 
     /// Asks to be rung at the next answer; `false` when one came meanwhile and nothing is armed.

@@ -51,6 +51,19 @@ impl Bytes {
         unsafe { self.base.as_ptr().add((position & self.mask) as usize) }
     }
 
+    /// Fetches the line of a record for writing, ahead of its use: the trip between the processors
+    /// then overlaps with other work.
+    #[inline]
+    fn prefetch(self, position: u64) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: a hint about an address inside the ring; it changes nothing that a program can see.
+        unsafe {
+            core::arch::asm!("prefetchw [{}]", in(reg) self.at(position), options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = position;
+    }
+
     #[inline]
     fn header(&self, position: u64) -> &RawHeader {
         // SAFETY: record starts are multiples of 64 and HEADER_BYTES fit before the end of the
@@ -177,6 +190,12 @@ impl Producer {
     pub fn publish(&mut self) -> bool {
         self.indices().publish(self.tail);
         self.indices().wake_needed()
+    }
+
+    /// Gets the line of the next record ready, off the path of the record that is to be written.
+    #[inline]
+    pub fn prepare(&self) {
+        self.bytes.prefetch(self.tail);
     }
 
     /// Takes back the record at `position` if the consumer has not claimed it.

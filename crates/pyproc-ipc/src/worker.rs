@@ -122,6 +122,7 @@ impl WorkerLane {
                 return Err(Violation::Kind(taken.header.kind));
             }
             if self.requests.claim(&taken) {
+                self.responses.prepare();
                 return Ok(Some(Incoming { taken }));
             }
         }

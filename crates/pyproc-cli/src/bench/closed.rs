@@ -58,22 +58,22 @@ async fn one_after_another(
     let mut sent = Instant::now();
     while sent < end {
         let mut result = call.make().await;
-        let mut now = Instant::now();
-        tally().call(&result, now - sent);
+        let latency = sent.elapsed();
+        tally().call(&result, latency);
         let mut more = 0;
-        if sample > 1 && now - sent < SHORT {
+        if sample > 1 && latency < SHORT {
             while result.is_ok() && more + 1 < sample {
                 result = call.make().await;
                 more += 1;
             }
             tally().more_calls(&result, more);
-            now = Instant::now();
         }
         progress.more(1 + more);
         if result.is_err() {
             // A refusal comes at once; the others must have their turn.
             tokio::task::yield_now().await;
         }
-        sent = now;
+        // Not `now`: what was done since is not part of the next call.
+        sent = Instant::now();
     }
 }
