@@ -4,5 +4,6 @@
 mod death;
 mod descriptors;
 mod host;
+mod python;
 mod stuck;
 mod surroundings;

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod backpressure;
 mod cancellation;
 mod faults;
 mod large;

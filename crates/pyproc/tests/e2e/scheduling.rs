@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use pyproc::{CallError, Pool, PoolConfig};
+use pyproc::{CallError, ContentType, Pool, PoolConfig};
 
 use crate::support::{
     PATIENCE, appears, eventually, failure, next_call_works, pid, scenario, scratch, start, worker,
@@ -116,6 +116,32 @@ fn large_bodies_delay_no_other_either() {
             assert!(second.is_ok_and(|text| text.len() == 100_000));
         }
         gate.open().await;
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn memory_written_for_a_worker_that_is_busy_by_then_goes_to_another() {
+    scenario(async || {
+        let pool = start(gated().workers(2)).await;
+        let large = "x".repeat(100_000);
+        for _ in 0..4 {
+            let (first, second) =
+                tokio::join!(pool.call::<_, String>("echo", &large), pool.call::<_, String>("echo", &large));
+            assert!(first.is_ok() && second.is_ok());
+        }
+        for round in 0..10 {
+            let mut body = pool.allocate(100_000).expect("memory");
+            body.fill(b' ');
+            body[..2].copy_from_slice(b"17");
+            let mut gate = Gate::new(&format!("gate-{round}"));
+            gate.call(&pool, "wait_for");
+            gate.runs().await;
+            let call = pool.request("echo").body(body.into_body(ContentType::Json)).send();
+            let reply = tokio::time::timeout(PATIENCE, call).await.expect("it waits for the busy worker");
+            assert_eq!(reply.expect("echo").decode(), Ok(17));
+            gate.open().await;
+        }
         pool.shutdown().await.expect("shutdown");
     });
 }

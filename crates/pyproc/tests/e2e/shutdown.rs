@@ -266,3 +266,14 @@ fn ten_pools_start_and_end_at_once() {
         }
     });
 }
+
+#[test]
+fn a_stopped_worker_is_killed() {
+    scenario(async || {
+        let pool = start(worker("")).await;
+        let worker = pid(&pool).await;
+        crate::support::kill(worker, rustix::process::Signal::STOP);
+        let error = pool.shutdown().await.expect_err("it had to be killed");
+        assert_eq!(error, ShutdownError::Killed { killed: 1, after: Duration::from_secs(4) });
+    });
+}
