@@ -105,7 +105,14 @@ impl Future for Call<'_, '_> {
                 return pend(shared, core, key, context, true);
             }
             match core.waiting(now, key, first) {
-                Waiting::Follow => return pend(shared, core, key, context, false),
+                Waiting::Follow => {
+                    if core.scheduler.is_done(key) {
+                        // Its answer came while the bell was being armed: nobody else will wake it.
+                        first = false;
+                        continue;
+                    }
+                    return pend(shared, core, key, context, false);
+                }
                 Waiting::Yield => return pend(shared, core, key, context, true),
                 Waiting::Spin(budget) => {
                     let watches = core.watches();
