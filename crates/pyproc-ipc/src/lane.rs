@@ -232,6 +232,14 @@ impl HostLane {
         asleep
     }
 
+    /// Wakes the worker if it sleeps, since a call is about to come: waking up overlaps with the
+    /// copying of a large body.
+    pub fn rouse(&self) {
+        if self.requests.rouse() {
+            self.ringer.ring();
+        }
+    }
+
     /// Takes back the call at `position`; `false` when the worker has it.
     pub fn revoke(&mut self, position: u64) -> Result<bool, Violation> {
         self.requests.revoke(position)

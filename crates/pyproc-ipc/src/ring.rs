@@ -192,6 +192,12 @@ impl Producer {
         self.indices().wake_needed()
     }
 
+    /// Does the consumer sleep, so that it has to be rung if it is to be awake for the next record?
+    #[must_use]
+    pub fn rouse(&self) -> bool {
+        self.indices().wake_needed()
+    }
+
     /// Gets the line of the next record ready, off the path of the record that is to be written.
     #[inline]
     pub fn prepare(&self) {

@@ -267,6 +267,14 @@ impl WorkerLane {
         Ok(true)
     }
 
+    /// Wakes the host if it sleeps, since an answer is about to come: waking up overlaps with the
+    /// copying of a large result.
+    pub fn rouse(&self) {
+        if self.responses.rouse() {
+            self.ringer.ring();
+        }
+    }
+
     /// Waits a little for the host to read answers: it is slower than this worker, or stopped.
     pub fn wait_for_room(&self, attempt: u32) {
         // Wakes the host in case it sleeps although the ring is full of answers.

@@ -53,6 +53,8 @@ pub(crate) struct Core {
     spin: SpinBudget,
     /// The same for answers of a worker that had to be woken, which takes longer.
     spin_waking: SpinBudget,
+    /// The same for the driver, when a worker has rung ahead of its answer.
+    pub(crate) spin_rung: SpinBudget,
     spin_cap_ns: u64,
     /// The driver is to wake up and look for the answer of a worker that wakes up at the same time.
     pub(crate) assist: bool,
@@ -84,6 +86,7 @@ impl Core {
             orders: Vec::new(),
             spin: SpinBudget::new(spin_ns),
             spin_waking: SpinBudget::new(spin_ns),
+            spin_rung: SpinBudget::new(spin_ns),
             spin_cap_ns: spin_ns,
             assist: false,
             leader: None,
@@ -350,9 +353,14 @@ impl Core {
         }
     }
 
+    /// Are there calls whose answers no caller looks for?
+    pub(crate) fn nobody_looks(&self) -> bool {
+        self.leader.is_none() && self.scheduler.busy() > 0
+    }
+
     /// Makes sure that somebody notices the next answer.
     pub(crate) fn watched(&mut self) {
-        if self.leader.is_some() || self.scheduler.busy() == 0 {
+        if !self.nobody_looks() {
             return;
         }
         if self.untaken == 0 {

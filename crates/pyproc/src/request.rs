@@ -254,10 +254,12 @@ fn large_body(shared: &Shared, bytes: usize) -> Result<Box<LargeBody>, CallError
     let mut core = shared.core.lock();
     if let Some(worker) = core.scheduler.least_loaded()
         && let Some(end) = core.ends.get(worker)
-        && let Some((number, memory)) = end.requests.take(bytes, &end.lane)
     {
-        let owner = Some(Owner { worker, generation: end.generation, number });
-        return Ok(Box::new(LargeBody { memory, bytes, owner }));
+        end.lane.rouse();
+        if let Some((number, memory)) = end.requests.take(bytes, &end.lane) {
+            let owner = Some(Owner { worker, generation: end.generation, number });
+            return Ok(Box::new(LargeBody { memory, bytes, owner }));
+        }
     }
     let waiting = core.scheduler.queued();
     drop(core);

@@ -1,5 +1,8 @@
 //! Why a worker did not come up, in the words of [`StartError`].
 
+use std::io;
+use std::path::Path;
+
 use pyproc_ipc::message::ToHost;
 
 use super::worker::{Running, is_descriptors};
@@ -10,23 +13,26 @@ use crate::error::{Exit, OutOfMemory, StartError};
 /// A script that is not there is found out before anything is started.
 pub(super) fn check_script(settings: &Settings) -> Result<(), StartError> {
     let Target::Script(script) = &settings.target else { return Ok(()) };
-    let path = match &settings.working_dir {
-        Some(directory) => directory.join(script),
-        None => script.clone(),
-    };
-    let readable = std::fs::File::open(&path).and_then(|file| {
-        if file.metadata()?.is_dir() {
-            return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
-        }
-        Ok(())
-    });
-    readable.map_err(|source| {
+    let path = settings.working_dir.as_deref().unwrap_or(Path::new("")).join(script);
+    readable(&path).map_err(|source| {
         if is_descriptors(&source) {
             StartError::Descriptors { source }
         } else {
-            StartError::ScriptMissing { script: script.clone(), source }
+            StartError::ScriptMissing { script: std::path::absolute(&path).unwrap_or(path), source }
         }
     })
+}
+
+/// Only files are opened: a pipe would block.
+fn readable(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    std::fs::File::open(path).map(drop)
 }
 
 impl Driver {
@@ -46,8 +52,11 @@ impl Driver {
             },
             Some(Verdict::Refused(ToHost::StartFailed { r#type, message, traceback })) => {
                 match r#type.as_str() {
-                    // The package's own exception: the script or module offers nothing to call.
+                    // The package's own exceptions: their sentences say all.
                     "pyproc_worker.NoFunctionError" => StartError::NoFunctions { target },
+                    "pyproc_worker.ExposeError" | "pyproc_worker.TargetError" => {
+                        StartError::Unservable { target, message }
+                    }
                     _ => StartError::ScriptRaised { target, exception: r#type, message, traceback },
                 }
             }

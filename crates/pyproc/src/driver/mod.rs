@@ -14,7 +14,7 @@ mod worker;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::quota;
 use pyproc_ipc::wait::spin_cap;
@@ -168,18 +168,26 @@ impl Driver {
         if !std::mem::take(&mut core.assist) {
             return;
         }
+        let cap = core.spin_cap();
+        self.look(core, cap);
+    }
+
+    /// Looks for answers for at most `budget` nanoseconds; whether one has come.
+    fn look(&self, mut core: MutexGuard<'_, Core>, budget: Nanos) -> bool {
         core.disarm();
-        let (watches, cap) = (core.watches(), core.spin_cap());
+        let watches = core.watches();
         self.shared.unlock(core);
-        let until = now_ns().saturating_add(cap);
+        let until = now_ns().saturating_add(budget);
         while !watches.ready() && now_ns() < until {
             // Both may have woken up on the same processor.
             std::thread::yield_now();
         }
+        let found = watches.ready();
         let mut core = self.shared.core.lock();
         while core.drain(now_ns()) {}
         core.watched();
         self.shared.unlock(core);
+        found
     }
 
     /// A worker has rung: nobody else looks for its answers.
@@ -204,10 +212,25 @@ impl Driver {
         }
         let now = now_ns();
         // Within bounds, so that one worker cannot occupy the driver; what is left rings again.
+        let mut taken = 0;
         for _ in 0..16 {
-            if core.drain_lane(now, worker, 64) < 64 {
+            let more = core.drain_lane(now, worker, 64);
+            taken += more;
+            if more < 64 {
                 break;
             }
+        }
+        if taken == 0 && core.nobody_looks() && !hung_up {
+            // It has rung ahead of its answer.
+            let budget = core.spin_rung.nanoseconds();
+            let found = self.look(core, budget);
+            let mut core = shared.core.lock();
+            if found {
+                core.spin_rung.succeeded();
+            } else {
+                core.spin_rung.failed();
+            }
+            return;
         }
         core.watched();
         shared.unlock(core);

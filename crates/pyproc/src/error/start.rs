@@ -1,7 +1,7 @@
 //! [`StartError`]: why a pool could not come up.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{ConfigErrors, Exit, OutOfMemory, duration, indented};
@@ -88,8 +88,8 @@ pub enum StartError {
         python: PathBuf,
     },
 
-    /// The worker script does not exist or cannot be read.
-    #[error("the worker script {} cannot be read", script.display())]
+    /// The worker script does not exist, is no file or cannot be read.
+    #[error("{}", no_script(script, source))]
     ScriptMissing {
         /// The script.
         script: PathBuf,
@@ -155,6 +155,16 @@ pub enum StartError {
     NoFunctions {
         /// The script or module.
         target: String,
+    },
+
+    /// The script or module was loaded, but what it exposes cannot be called, or what was named is
+    /// not in it.
+    #[error("{target} cannot be served: {message}")]
+    Unservable {
+        /// The script, module or function.
+        target: String,
+        /// What is wrong, and where.
+        message: String,
     },
 
     /// The worker was not ready in time.
@@ -227,6 +237,17 @@ fn or_name_one(target: &str) -> String {
     match Target::parse(target) {
         Ok(Target::Module { module, .. }) => format!(", or name one as {module}:FUNCTION"),
         Ok(Target::Script(_)) | Err(_) => String::new(),
+    }
+}
+
+fn no_script(script: &Path, source: &io::Error) -> String {
+    let script = script.display();
+    match source.kind() {
+        io::ErrorKind::NotFound => format!("there is no worker script {script}"),
+        io::ErrorKind::IsADirectory => {
+            format!("the worker script {script} is a folder; name a file in it")
+        }
+        _ => format!("the worker script {script} cannot be read"),
     }
 }
 

@@ -335,7 +335,7 @@ fn every_start_error_says_what_it_should() {
                 script: "worker.py".into(),
                 source: source(),
             },
-            "the worker script worker.py cannot be read",
+            "there is no worker script worker.py",
         ),
         (
             StartError::ScriptRaised {
@@ -382,6 +382,27 @@ fn every_start_error_says_what_it_should() {
             },
             "math exposes no function; put `@expose` above those that are to be called, \
              or name one as math:FUNCTION",
+        ),
+        (
+            StartError::ScriptMissing {
+                script: "workers".into(),
+                source: io::ErrorKind::IsADirectory.into(),
+            },
+            "the worker script workers is a folder; name a file in it",
+        ),
+        (
+            StartError::ScriptMissing {
+                script: "worker.py".into(),
+                source: io::ErrorKind::PermissionDenied.into(),
+            },
+            "the worker script worker.py cannot be read",
+        ),
+        (
+            StartError::Unservable {
+                target: text("math:hypott"),
+                message: text("module `math` has no function `hypott`; did you mean `hypot`?"),
+            },
+            "math:hypott cannot be served: module `math` has no function `hypott`; did you mean `hypot`?",
         ),
         (
             StartError::Timeout {
