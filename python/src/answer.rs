@@ -218,7 +218,7 @@ impl Worker {
             return self.answer_failure(py, response.call, &Failure::TooLarge { size, limit });
         }
         let released = WithoutGil::new(py);
-        self.lane.rouse();
+        self.lane.begin_large();
         let ask = || {
             // When the host is gone, so is this process, soon.
             let _ = self.connection.attendant.send(&ToHost::SegmentRequest {

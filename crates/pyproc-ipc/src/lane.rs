@@ -32,6 +32,8 @@ const HEADER_PAGE: usize = 4096;
 pub(crate) struct LaneHeader {
     pub(crate) requests: Indices,
     pub(crate) responses: Indices,
+    /// Counts the large results that the worker has begun to write.
+    pub(crate) begun: AtomicU32,
     /// By segment of a request: the turn that the worker has let go of.
     pub(crate) request_released: [AtomicU32; SEGMENTS],
     /// By segment of a response: the turn that the host has copied out.
@@ -261,7 +263,11 @@ impl HostLane {
     /// A way to see answers come without holding the lane.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        Watch { layout: Arc::clone(&self.layout), seen: self.responses.position() }
+        Watch {
+            seen: self.responses.position(),
+            begun: self.layout.header().begun.load(Ordering::Relaxed),
+            layout: Arc::clone(&self.layout),
+        }
     }
 
     /// The next answer. `buffer` is asked for by call id only when there is a body in the ring to
@@ -337,6 +343,7 @@ impl HostLane {
 pub struct Watch {
     layout: Arc<Layout>,
     seen: u64,
+    begun: u32,
 }
 
 impl Watch {
@@ -345,5 +352,11 @@ impl Watch {
     #[must_use]
     pub fn ready(&self) -> bool {
         self.layout.header().responses.tail() != self.seen
+    }
+
+    /// Has the worker begun to write a large result since the watch was made? Its answer is near.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.layout.header().begun.load(Ordering::Relaxed) != self.begun
     }
 }

@@ -129,21 +129,22 @@ impl Memory {
         Some(unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.bytes) })
     }
 
-    /// Copies the first `bytes` into private memory; `None` when there are not so many.
+    /// Replaces what `to` holds by the first `bytes`; `false`, and nothing, when there are not so many.
     ///
     /// The peer may write meanwhile: what arrives is some mixture, and cannot change any more.
     #[must_use]
-    pub fn copy_to_vec(&self, bytes: usize) -> Option<Vec<u8>> {
+    pub fn copy_to(&self, bytes: usize, to: &mut Vec<u8>) -> bool {
+        to.clear();
         if bytes > self.bytes {
-            return None;
+            return false;
         }
-        let mut copy: Vec<u8> = Vec::with_capacity(bytes);
+        to.reserve_exact(bytes);
         // SAFETY: `bytes` bytes are mapped, and the vector has just been given room for them.
         unsafe {
-            copy.as_mut_ptr().copy_from_nonoverlapping(self.address.as_ptr(), bytes);
-            copy.set_len(bytes);
+            to.as_mut_ptr().copy_from_nonoverlapping(self.address.as_ptr(), bytes);
+            to.set_len(bytes);
         }
-        Some(copy)
+        true
     }
 
     /// The first byte of the mapping, which is page-aligned and lives as long as this value. Writing

@@ -267,9 +267,10 @@ impl WorkerLane {
         Ok(true)
     }
 
-    /// Wakes the host if it sleeps, since an answer is about to come: waking up overlaps with the
-    /// copying of a large result.
-    pub fn rouse(&self) {
+    /// A large result is about to be written: a host that looks for it looks a little longer, one
+    /// that sleeps is woken, so that waking up overlaps with the copying.
+    pub fn begin_large(&self) {
+        self.layout.header().begun.fetch_add(1, Ordering::Relaxed);
         if self.responses.rouse() {
             self.ringer.ring();
         }

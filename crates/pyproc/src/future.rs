@@ -142,10 +142,12 @@ impl Future for Call<'_, '_> {
     }
 }
 
-/// Looks at the lanes for `budget` nanoseconds: whether something has come, and the time.
+/// Looks at the lanes for `budget` nanoseconds: whether something has come, and the time. When a
+/// worker has begun to write a large result meanwhile, it looks for as long again, once.
 #[inline]
 fn spin(watches: &Watches, start: u64, budget: u64) -> (bool, u64) {
-    let until = start.saturating_add(budget);
+    let mut until = start.saturating_add(budget);
+    let mut extended = false;
     loop {
         for _ in 0..LOOKS {
             if watches.ready() {
@@ -155,7 +157,11 @@ fn spin(watches: &Watches, start: u64, budget: u64) -> (bool, u64) {
         }
         let now = now_ns();
         if now >= until {
-            return (watches.ready(), now);
+            if extended || !watches.has_begun() {
+                return (watches.ready(), now);
+            }
+            extended = true;
+            until = now.saturating_add(budget);
         }
     }
 }
@@ -172,6 +178,13 @@ impl Watches {
         match self {
             Self::One(watch) => watch.ready(),
             Self::Many(watches) => watches.iter().any(Watch::ready),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        match self {
+            Self::One(watch) => watch.has_begun(),
+            Self::Many(watches) => watches.iter().any(Watch::has_begun),
         }
     }
 }

@@ -6,12 +6,16 @@ mod config;
 mod core;
 mod driver;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod functions;
 mod future;
 mod lanes;
 mod oom;
 mod pool;
 mod python;
+mod replies;
 mod request;
 mod scheduler;
 mod segments;

@@ -16,6 +16,7 @@ use crate::core::{Core, Phase};
 use crate::driver::Driver;
 use crate::functions::Functions;
 use crate::error::{CallError, ShutdownError, StartError};
+use crate::replies::ReplyMemory;
 use crate::request::{BodyMut, Request};
 use crate::segments::Allowance;
 use crate::signal::Signal;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) core: Mutex<Core>,
     pub(crate) settings: Settings,
     pub(crate) allowance: Arc<Allowance>,
+    pub(crate) replies: Arc<ReplyMemory>,
     /// Fixed once the first worker is up.
     pub(crate) functions: OnceLock<Functions>,
     /// Wakes the driver thread.

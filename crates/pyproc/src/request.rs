@@ -20,6 +20,7 @@ use crate::error::{CallError, Part, Phase, worker_error};
 use crate::future::Call;
 use crate::lanes::ANY;
 use crate::pool::Shared;
+use crate::replies::lend;
 use crate::scheduler::Spec;
 use crate::segments::{LargeBody, NoSegment, Owner, SegmentMemory};
 
@@ -140,7 +141,9 @@ impl<'p> Request<'p> {
             }
             outcome => {
                 let (content, bytes) = self.finish(spec, outcome, data)?;
-                decode_result(content, &bytes)
+                let result = decode_result(content, &bytes);
+                self.shared.replies.give_back(bytes);
+                result
             }
         }
     }
@@ -172,7 +175,7 @@ impl<'p> Request<'p> {
             return Ok(Reply::new(content, bytes));
         }
         let (content, bytes) = self.finish(spec, outcome, data)?;
-        Ok(Reply::new(content, Bytes::from(bytes)))
+        Ok(Reply::new(content, lend(bytes, &self.shared.replies)))
     }
 
     #[inline]
@@ -217,10 +220,13 @@ impl<'p> Request<'p> {
             Outcome::Segment(kind, content, answer) => {
                 let limit = self.shared.settings.max_body as u64;
                 let size = answer.reference.bytes;
-                let bytes = if size <= limit { answer.memory.memory().copy_to_vec(size as usize) } else { None };
+                let mut bytes = self.shared.replies.take(size as usize);
+                let copied = size <= limit && answer.memory.memory().copy_to(size as usize, &mut bytes);
                 self.shared.core.lock().answer_copied(&answer);
-                let too_large = CallError::TooLarge { part: Part::Result, size, limit };
-                (kind, content, bytes.ok_or(too_large)?)
+                if !copied {
+                    return Err(CallError::TooLarge { part: Part::Result, size, limit });
+                }
+                (kind, content, bytes)
             }
         };
         match kind {

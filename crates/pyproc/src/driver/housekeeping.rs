@@ -133,6 +133,10 @@ impl Driver {
         let idle = self.shared.settings.segment_idle.as_nanos() as Nanos;
         let any = core.ends.ends.iter().flatten().any(WorkerEnd::has_segments);
         if !any {
+            if self.next_retire != Nanos::MAX {
+                // The last segment has gone for want of use: so has the reason to keep this.
+                self.shared.replies.clear();
+            }
             self.next_retire = Nanos::MAX;
             return;
         }

@@ -87,6 +87,7 @@ impl Driver {
         let shared = Arc::new(Shared {
             core: Mutex::new(Core::new(scheduler, settings.workers, spin_ns)),
             allowance: Allowance::new(settings.segment_memory),
+            replies: Arc::default(),
             kick,
             started: Signal::default(),
             stopped: Signal::default(),
