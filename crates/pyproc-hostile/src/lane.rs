@@ -84,7 +84,7 @@ pub(crate) fn lies(worker: &mut Worker, incoming: &Incoming) -> io::Result<bool>
     let lie = worker.lie.clone();
     match lie.as_str() {
         "tail-far" => raw.store(RESPONSE_TAIL, raw.ring + 64)?,
-        "tail-max" => raw.store(RESPONSE_TAIL, u64::MAX & !63)?,
+        "tail-max" => raw.store(RESPONSE_TAIL, !63)?,
         "tail-unaligned" => raw.store(RESPONSE_TAIL, 33)?,
         "tail-empty-records" => raw.store(RESPONSE_TAIL, raw.ring)?,
         "tail-backwards" if !first => {
@@ -100,7 +100,7 @@ pub(crate) fn lies(worker: &mut Worker, incoming: &Incoming) -> io::Result<bool>
             let head = match lie.as_str() {
                 "head-far" => 1 << 40,
                 "head-unaligned" => 33,
-                _ => u64::MAX & !63,
+                _ => !63,
             };
             let body = worker.body(incoming);
             worker.answer(call, &body)?;

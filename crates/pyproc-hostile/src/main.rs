@@ -47,10 +47,9 @@ fn main() -> io::Result<()> {
     };
     let lie = std::env::var("HOSTILE").unwrap_or_default();
     let mut worker = Worker::open(control, lie)?;
-    if worker.welcome.worker > 0 || worker.welcome.generation > 1 {
-        if std::env::var_os("HOSTILE_ALL").is_none() {
-            worker.lie = "none".to_owned();
-        }
+    let honest = worker.welcome.worker > 0 || worker.welcome.generation > 1;
+    if honest && std::env::var_os("HOSTILE_ALL").is_none() {
+        worker.lie = "none".to_owned();
     }
     handshake::shake(&mut worker)?;
     worker.serve()
