@@ -65,7 +65,10 @@ impl Layout {
             && (RING_MIN..=RING_MAX).contains(&ring)
             && memory.bytes() == Self::bytes(ring);
         if !fits {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the lane's size does not fit its rings"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the lane's size does not fit its rings",
+            ));
         }
         Ok(Self { memory, ring })
     }
@@ -89,11 +92,17 @@ impl Layout {
     }
 
     pub(crate) fn request_ring(&self) -> (NonNull<u8>, NonNull<Indices>) {
-        (self.ring_at(HEADER_PAGE), NonNull::from(&self.header().requests))
+        (
+            self.ring_at(HEADER_PAGE),
+            NonNull::from(&self.header().requests),
+        )
     }
 
     pub(crate) fn response_ring(&self) -> (NonNull<u8>, NonNull<Indices>) {
-        (self.ring_at(HEADER_PAGE + self.ring), NonNull::from(&self.header().responses))
+        (
+            self.ring_at(HEADER_PAGE + self.ring),
+            NonNull::from(&self.header().responses),
+        )
     }
 
     pub(crate) fn ring_bytes(&self) -> usize {
@@ -175,8 +184,20 @@ impl HostLane {
         let (base, indices) = layout.response_ring();
         // SAFETY: as above.
         let responses = unsafe { Consumer::new(base, ring, indices) };
-        let lane = Self { layout, requests, responses, ringer, bell };
-        Ok((lane, WorkerBells { bell: worker_bell, ringer: worker_ringer }))
+        let lane = Self {
+            layout,
+            requests,
+            responses,
+            ringer,
+            bell,
+        };
+        Ok((
+            lane,
+            WorkerBells {
+                bell: worker_bell,
+                ringer: worker_ringer,
+            },
+        ))
     }
 
     /// The lane's memory, for passing its descriptor.
@@ -199,17 +220,33 @@ impl HostLane {
 
     /// Writes a call with its body; `None` when the ring has no room. Not visible until [`publish`](Self::publish).
     #[inline]
-    pub fn push(&mut self, call: &Outgoing, extension: &[u8], body: &[u8]) -> Result<Option<u64>, Violation> {
+    pub fn push(
+        &mut self,
+        call: &Outgoing,
+        extension: &[u8],
+        body: &[u8],
+    ) -> Result<Option<u64>, Violation> {
         self.write(call, 0, extension, body)
     }
 
     /// Writes a call whose body is in a request segment.
-    pub fn push_segment(&mut self, call: &Outgoing, extension: &[u8], body: SegmentRef) -> Result<Option<u64>, Violation> {
+    pub fn push_segment(
+        &mut self,
+        call: &Outgoing,
+        extension: &[u8],
+        body: SegmentRef,
+    ) -> Result<Option<u64>, Violation> {
         self.write(call, FLAG_SEGMENT, extension, &body.encode())
     }
 
     #[inline]
-    fn write(&mut self, call: &Outgoing, flags: u8, extension: &[u8], body: &[u8]) -> Result<Option<u64>, Violation> {
+    fn write(
+        &mut self,
+        call: &Outgoing,
+        flags: u8,
+        extension: &[u8],
+        body: &[u8],
+    ) -> Result<Option<u64>, Violation> {
         let header = Header {
             length: (extension.len() + body.len()) as u32,
             kind: Kind::Call,
@@ -300,7 +337,13 @@ impl HostLane {
         } else {
             AnswerBody::Inline
         };
-        Ok(Some(Answer { kind: header.kind, call: header.call, content: header.content, run_ns: header.time, body }))
+        Ok(Some(Answer {
+            kind: header.kind,
+            call: header.call,
+            content: header.content,
+            run_ns: header.time,
+            body,
+        }))
     }
 
     /// Gives the memory of the answers taken so far back to the worker.
@@ -325,14 +368,22 @@ impl HostLane {
     /// Has the worker let go of this turn of a request segment?
     #[must_use]
     pub fn request_segment_free(&self, segment: SegmentRef) -> bool {
-        self.layout.header().request_released.get(segment.number as usize)
+        self.layout
+            .header()
+            .request_released
+            .get(segment.number as usize)
             // Acquire: what the worker read from the segment, it read before it let go.
             .is_some_and(|word| word.load(Ordering::Acquire) == segment.turn)
     }
 
     /// Tells the worker that this turn of a response segment has been copied out.
     pub fn free_response_segment(&self, segment: SegmentRef) {
-        if let Some(word) = self.layout.header().response_released.get(segment.number as usize) {
+        if let Some(word) = self
+            .layout
+            .header()
+            .response_released
+            .get(segment.number as usize)
+        {
             // Release: the copy is done before the worker writes there again.
             word.store(segment.turn, Ordering::Release);
         }

@@ -6,7 +6,9 @@
 //! trusts nothing that it reads from a worker; what a worker can break is its own calls.
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("pyproc needs Linux (kernel 5.10 or later): it is built on memfd, pidfd and parent-death signals");
+compile_error!(
+    "pyproc needs Linux (kernel 5.10 or later): it is built on memfd, pidfd and parent-death signals"
+);
 
 pub mod attendant;
 pub mod cgroup;

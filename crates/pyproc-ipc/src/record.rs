@@ -253,7 +253,8 @@ impl SegmentRef {
     #[must_use]
     pub fn decode(body: &[u8]) -> Option<Self> {
         let body: &[u8; Self::BYTES] = body.try_into().ok()?;
-        let word = |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
         Some(Self {
             number: word(0),
             turn: word(4),
@@ -300,18 +301,30 @@ mod tests {
     use proptest::prelude::*;
 
     fn header() -> impl Strategy<Value = Header> {
-        (any::<u32>(), 0u8..=4, 0u8..=1, any::<u16>(), any::<u64>(), any::<u64>(), 0u8..=3, 0u8..=3, any::<u16>())
-            .prop_map(|(length, kind, flags, function, call, time, content, wanted, extension)| Header {
-                length: length.max(u32::from(extension)),
-                kind: Kind::from_u8(kind).expect("0 to 4 are kinds"),
-                flags,
-                function,
-                call,
-                time,
-                content: ContentType::from_u8(content).expect("0 to 3 are content types"),
-                wanted: ContentType::from_u8(wanted).expect("0 to 3 are content types"),
-                extension,
-            })
+        (
+            any::<u32>(),
+            0u8..=4,
+            0u8..=1,
+            any::<u16>(),
+            any::<u64>(),
+            any::<u64>(),
+            0u8..=3,
+            0u8..=3,
+            any::<u16>(),
+        )
+            .prop_map(
+                |(length, kind, flags, function, call, time, content, wanted, extension)| Header {
+                    length: length.max(u32::from(extension)),
+                    kind: Kind::from_u8(kind).expect("0 to 4 are kinds"),
+                    flags,
+                    function,
+                    call,
+                    time,
+                    content: ContentType::from_u8(content).expect("0 to 3 are content types"),
+                    wanted: ContentType::from_u8(wanted).expect("0 to 3 are content types"),
+                    extension,
+                },
+            )
     }
 
     proptest! {
@@ -352,7 +365,12 @@ mod tests {
         };
         assert_eq!(
             header.encode(),
-            [0x0203_0101_0000_0109, 0x1122_3344_5566_7788, 9, 0x0102_0201_0000_0000]
+            [
+                0x0203_0101_0000_0109,
+                0x1122_3344_5566_7788,
+                9,
+                0x0102_0201_0000_0000
+            ]
         );
     }
 

@@ -111,9 +111,21 @@ impl Producer {
     /// # Safety
     /// `base` starts `capacity` bytes (a power of two, at least 4 KiB, 64-byte aligned) that, like
     /// `indices`, stay mapped for the life of this end; there is no other producer.
-    pub(crate) unsafe fn new(base: NonNull<u8>, capacity: usize, indices: NonNull<Indices>) -> Self {
+    pub(crate) unsafe fn new(
+        base: NonNull<u8>,
+        capacity: usize,
+        indices: NonNull<Indices>,
+    ) -> Self {
         debug_assert!(capacity.is_power_of_two());
-        Self { bytes: Bytes { base, mask: capacity as u64 - 1 }, indices, tail: 0, head: 0 }
+        Self {
+            bytes: Bytes {
+                base,
+                mask: capacity as u64 - 1,
+            },
+            indices,
+            tail: 0,
+            head: 0,
+        }
     }
 
     #[inline]
@@ -144,7 +156,8 @@ impl Producer {
         // parts are private memory that cannot overlap the ring.
         unsafe {
             body.copy_from_nonoverlapping(parts[0].as_ptr(), parts[0].len());
-            body.add(parts[0].len()).copy_from_nonoverlapping(parts[1].as_ptr(), parts[1].len());
+            body.add(parts[0].len())
+                .copy_from_nonoverlapping(parts[1].as_ptr(), parts[1].len());
         }
         self.tail += need;
         Ok(Some(position))
@@ -227,9 +240,21 @@ impl Consumer {
     ///
     /// # Safety
     /// As for [`Producer::new`]; there is no other consumer.
-    pub(crate) unsafe fn new(base: NonNull<u8>, capacity: usize, indices: NonNull<Indices>) -> Self {
+    pub(crate) unsafe fn new(
+        base: NonNull<u8>,
+        capacity: usize,
+        indices: NonNull<Indices>,
+    ) -> Self {
         debug_assert!(capacity.is_power_of_two());
-        Self { bytes: Bytes { base, mask: capacity as u64 - 1 }, indices, head: 0, tail: 0 }
+        Self {
+            bytes: Bytes {
+                base,
+                mask: capacity as u64 - 1,
+            },
+            indices,
+            head: 0,
+            tail: 0,
+        }
     }
 
     #[inline]
@@ -315,7 +340,9 @@ impl Consumer {
         // private. A peer that scribbles meanwhile changes the bytes that arrive, nothing else.
         unsafe {
             let from = self.bytes.at(taken.position).add(HEADER_BYTES);
-            to.as_mut_ptr().add(to.len()).copy_from_nonoverlapping(from, length);
+            to.as_mut_ptr()
+                .add(to.len())
+                .copy_from_nonoverlapping(from, length);
             to.set_len(to.len() + length);
         }
     }

@@ -92,7 +92,12 @@ impl Memory {
         };
         let address = NonNull::new(address.cast())
             .ok_or_else(|| invalid("a mapping at address zero".to_owned()))?;
-        Ok(Self { fd, address, bytes, sole_writer: false })
+        Ok(Self {
+            fd,
+            address,
+            bytes,
+            sole_writer: false,
+        })
     }
 
     /// The descriptor, to be passed to the other process.
@@ -141,7 +146,8 @@ impl Memory {
         to.reserve_exact(bytes);
         // SAFETY: `bytes` bytes are mapped, and the vector has just been given room for them.
         unsafe {
-            to.as_mut_ptr().copy_from_nonoverlapping(self.address.as_ptr(), bytes);
+            to.as_mut_ptr()
+                .copy_from_nonoverlapping(self.address.as_ptr(), bytes);
             to.set_len(bytes);
         }
         true

@@ -17,9 +17,17 @@ pub struct RequestView {
 }
 
 impl RequestView {
-    pub(crate) fn new(layout: Arc<Layout>, segment: SegmentRef, memory: Arc<Memory>) -> Option<Self> {
+    pub(crate) fn new(
+        layout: Arc<Layout>,
+        segment: SegmentRef,
+        memory: Arc<Memory>,
+    ) -> Option<Self> {
         // Not made and dropped where it does not fit: that would say that it has been read.
-        (segment.bytes <= memory.bytes() as u64).then(|| Self { layout, memory, segment })
+        (segment.bytes <= memory.bytes() as u64).then(|| Self {
+            layout,
+            memory,
+            segment,
+        })
     }
 
     /// The bytes, which nothing changes while the view lives.
@@ -91,8 +99,16 @@ impl ResponseBuffer {
             return None;
         }
         // SAFETY: it fits, and the segment is this result's until the host has released this turn.
-        unsafe { self.memory.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        Some(SegmentRef { number: self.number, turn: self.turn, bytes: bytes.len() as u64 })
+        unsafe {
+            self.memory
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Some(SegmentRef {
+            number: self.number,
+            turn: self.turn,
+            bytes: bytes.len() as u64,
+        })
     }
 }
 
@@ -110,7 +126,13 @@ impl SegmentStore {
     /// Attendant: a response segment has arrived.
     pub fn add_response(&self, number: u32, memory: Memory) {
         let mut state = self.lock();
-        state.responses.insert(number, ResponseSegment { memory: Arc::new(memory), turn: None });
+        state.responses.insert(
+            number,
+            ResponseSegment {
+                memory: Arc::new(memory),
+                turn: None,
+            },
+        );
         state.granted += 1;
         drop(state);
         self.changed.notify_all();
@@ -160,7 +182,11 @@ impl SegmentStore {
             if left.is_zero() || state.closed {
                 return None;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -172,13 +198,19 @@ impl SegmentStore {
             .responses
             .iter_mut()
             .filter(|(number, segment)| {
-                let idle = segment.turn.is_none_or(|turn| lane.response_released(**number) == turn);
+                let idle = segment
+                    .turn
+                    .is_none_or(|turn| lane.response_released(**number) == turn);
                 idle && segment.memory.bytes() >= bytes
             })
             .min_by_key(|(_, segment)| segment.memory.bytes())?;
         let turn = lane.response_released(*number).wrapping_add(1);
         segment.turn = Some(turn);
-        Some(ResponseBuffer { memory: Arc::clone(&segment.memory), number: *number, turn })
+        Some(ResponseBuffer {
+            memory: Arc::clone(&segment.memory),
+            number: *number,
+            turn,
+        })
     }
 
     /// A response segment for `bytes`, asking the host through `ask` when none is idle.
@@ -210,9 +242,14 @@ impl SegmentStore {
             if left.is_zero() {
                 return Err(SegmentError::TimedOut(bytes as u64));
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         drop(state);
-        self.response(lane, bytes).ok_or(SegmentError::TimedOut(bytes as u64))
+        self.response(lane, bytes)
+            .ok_or(SegmentError::TimedOut(bytes as u64))
     }
 }

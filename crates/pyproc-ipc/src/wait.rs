@@ -16,7 +16,11 @@ impl SpinBudget {
     /// A budget that starts at its cap; a cap of 0 never spins.
     #[must_use]
     pub const fn new(cap_ns: u64) -> Self {
-        Self { cap_ns, now_ns: cap_ns, failures: 0 }
+        Self {
+            cap_ns,
+            now_ns: cap_ns,
+            failures: 0,
+        }
     }
 
     /// How long the next spin may last.

@@ -101,7 +101,12 @@ pub struct WorkerLane {
 impl WorkerLane {
     /// Opens the lane whose descriptor came with the welcome, which also tells its size. `bell` is
     /// rung by the host, `ringer` rings it.
-    pub fn open(memory: OwnedFd, lane_bytes: usize, bell: Bell, ringer: Ringer) -> io::Result<Self> {
+    pub fn open(
+        memory: OwnedFd,
+        lane_bytes: usize,
+        bell: Bell,
+        ringer: Ringer,
+    ) -> io::Result<Self> {
         let ring = Layout::ring_of(lane_bytes);
         let memory = Memory::open(memory, lane_bytes, true)?;
         let layout = Arc::new(Layout::new(memory, ring)?);
@@ -111,7 +116,14 @@ impl WorkerLane {
         let (base, indices) = layout.response_ring();
         // SAFETY: as above.
         let responses = unsafe { Producer::new(base, ring, indices) };
-        Ok(Self { layout, requests, responses, bell, ringer, released: 0 })
+        Ok(Self {
+            layout,
+            requests,
+            responses,
+            bell,
+            ringer,
+            released: 0,
+        })
     }
 
     /// Claims the next call. Calls that the host took back are skipped.
@@ -143,7 +155,9 @@ impl WorkerLane {
         if incoming.taken.header.flags & FLAG_SEGMENT == 0 {
             return Ok(IncomingBody::Inline(body));
         }
-        SegmentRef::decode(body).map(IncomingBody::Segment).ok_or(Violation::Header)
+        SegmentRef::decode(body)
+            .map(IncomingBody::Segment)
+            .ok_or(Violation::Header)
     }
 
     #[inline]
@@ -241,7 +255,11 @@ impl WorkerLane {
     }
 
     /// Answers a call whose body lies in a response segment.
-    pub fn respond_segment(&mut self, response: &Response, body: SegmentRef) -> Result<bool, Violation> {
+    pub fn respond_segment(
+        &mut self,
+        response: &Response,
+        body: SegmentRef,
+    ) -> Result<bool, Violation> {
         self.write(response, FLAG_SEGMENT, &body.encode())
     }
 
@@ -295,6 +313,8 @@ impl WorkerLane {
     pub fn response_released(&self, number: u32) -> u32 {
         let words = &self.layout.header().response_released;
         // Acquire: the host's copy is finished before this worker writes there again.
-        words.get(number as usize).map_or(0, |word| word.load(Ordering::Acquire))
+        words
+            .get(number as usize)
+            .map_or(0, |word| word.load(Ordering::Acquire))
     }
 }

@@ -102,7 +102,12 @@ impl Core {
 
     /// Takes a new call in.
     #[inline]
-    pub(crate) fn submit(&mut self, now: Nanos, spec: Spec, data: CallData) -> Result<Key, Box<(CallError, CallData)>> {
+    pub(crate) fn submit(
+        &mut self,
+        now: Nanos,
+        spec: Spec,
+        data: CallData,
+    ) -> Result<Key, Box<(CallError, CallData)>> {
         if self.phase != Phase::Serving {
             return Err(Box::new((CallError::Closed, data)));
         }
@@ -113,7 +118,13 @@ impl Core {
         self.ends.may_wait = false;
         let key = submitted.map_err(|(_, data)| {
             let waiting = self.scheduler.queued();
-            Box::new((CallError::Overloaded { waiting, limit: waiting }, data))
+            Box::new((
+                CallError::Overloaded {
+                    waiting,
+                    limit: waiting,
+                },
+                data,
+            ))
         })?;
         self.activity += 1;
         self.wake_driver_by(deadline);
@@ -169,7 +180,9 @@ impl Core {
         let mut taken = 0;
         let mut spare = Vec::new();
         while taken < limit {
-            let Some(end) = self.ends.get(worker) else { break };
+            let Some(end) = self.ends.get(worker) else {
+                break;
+            };
             if end.violation.is_some() {
                 break;
             }
@@ -208,13 +221,19 @@ impl Core {
 
     #[inline]
     fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer, holder: Option<Answered>) {
-        self.scheduler.answered(now, worker, answer.call, answer.run_ns);
+        self.scheduler
+            .answered(now, worker, answer.call, answer.run_ns);
         let segment = match answer.body {
             AnswerBody::Inline => None,
             AnswerBody::Segment(reference) => {
-                let Some(end) = self.ends.get(worker) else { return };
+                let Some(end) = self.ends.get(worker) else {
+                    return;
+                };
                 let Some(memory) = end.responses.read(reference) else {
-                    let message = format!("an answer lies in segment {}, which cannot hold it", reference.number);
+                    let message = format!(
+                        "an answer lies in segment {}, which cannot hold it",
+                        reference.number
+                    );
                     end.broke(&message);
                     self.kick = true;
                     // Its body is overwritten: it ends here, and is not tried again.
@@ -223,7 +242,12 @@ impl Core {
                     }
                     return;
                 };
-                Some(Box::new(SegmentAnswer { memory, reference, worker, generation: end.generation }))
+                Some(Box::new(SegmentAnswer {
+                    memory,
+                    reference,
+                    worker,
+                    generation: end.generation,
+                }))
             }
         };
         match holder {
@@ -256,7 +280,8 @@ impl Core {
         if let Some(end) = self.ends.get(answer.worker)
             && end.generation == answer.generation
         {
-            end.responses.done(pyproc_ipc::clock::now_ns(), answer.reference.number);
+            end.responses
+                .done(pyproc_ipc::clock::now_ns(), answer.reference.number);
             end.lane.free_response_segment(answer.reference);
         }
     }
@@ -300,7 +325,8 @@ impl Core {
         }
         self.ended(ended);
         if let Some(large) = data.large.take() {
-            self.ends.give_back(*large, data.seen && matches!(ended, Ended::Running { .. }));
+            self.ends
+                .give_back(*large, data.seen && matches!(ended, Ended::Running { .. }));
         }
         self.leave(key);
         self.watch_balance();
@@ -309,8 +335,12 @@ impl Core {
 
     /// A call's time is up: its caller gets the error, a worker that runs it is told.
     pub(crate) fn time_out(&mut self, now: Nanos, key: Key) {
-        let Some(spec) = self.scheduler.spec(key) else { return };
-        let Some(ended) = self.end(now, key) else { return };
+        let Some(spec) = self.scheduler.spec(key) else {
+            return;
+        };
+        let Some(ended) = self.end(now, key) else {
+            return;
+        };
         let phase = match ended {
             Ended::NotStarted => crate::error::Phase::Queue,
             Ended::Running { .. } => crate::error::Phase::Run,
@@ -461,7 +491,11 @@ impl Core {
     /// A spin has ended.
     #[inline]
     pub(crate) fn spun(&mut self, found: bool) {
-        let budget = if self.ends.rang { &mut self.spin_waking } else { &mut self.spin };
+        let budget = if self.ends.rang {
+            &mut self.spin_waking
+        } else {
+            &mut self.spin
+        };
         if found {
             budget.succeeded();
         } else {

@@ -22,8 +22,14 @@ pub(crate) struct Functions {
 
 impl Functions {
     pub(crate) fn new(list: Vec<Function>) -> Self {
-        let numbers = list.iter().enumerate().map(|(number, function)| (function.info.name.as_str().into(), number));
-        Self { numbers: numbers.collect(), list }
+        let numbers = list
+            .iter()
+            .enumerate()
+            .map(|(number, function)| (function.info.name.as_str().into(), number));
+        Self {
+            numbers: numbers.collect(),
+            list,
+        }
     }
 
     #[inline]
@@ -32,6 +38,9 @@ impl Functions {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.list.iter().map(|function| function.info.name.clone()).collect()
+        self.list
+            .iter()
+            .map(|function| function.info.name.clone())
+            .collect()
     }
 }

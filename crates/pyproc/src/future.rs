@@ -34,7 +34,11 @@ pub(crate) struct Call<'p, 'd> {
 impl<'p, 'd> Call<'p, 'd> {
     /// A call that is submitted at the first poll. The deadline in `spec` is relative to it.
     pub(crate) fn new(shared: &'p Shared, spec: Spec, data: &'d mut CallData) -> Self {
-        Self { shared, data, state: State::New(spec) }
+        Self {
+            shared,
+            data,
+            state: State::New(spec),
+        }
     }
 }
 
@@ -49,7 +53,10 @@ fn deadline(timeout: Nanos) -> (Nanos, Nanos) {
         return (now, now.saturating_add(timeout));
     }
     let now = coarse_ns();
-    (now, now.saturating_add(timeout).saturating_add(COARSE_STEP_NS))
+    (
+        now,
+        now.saturating_add(timeout).saturating_add(COARSE_STEP_NS),
+    )
 }
 
 impl Future for Call<'_, '_> {
@@ -192,13 +199,20 @@ impl Watches {
 impl Core {
     /// The lanes that have something to answer.
     pub(crate) fn watches(&mut self) -> Watches {
-        let mut busy = (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
-        let first = busy.next().and_then(|worker| self.ends.ends[worker].as_ref());
+        let mut busy =
+            (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
+        let first = busy
+            .next()
+            .and_then(|worker| self.ends.ends[worker].as_ref());
         match (first, busy.next()) {
             (Some(end), None) => Watches::One(end.lane.watch()),
             _ => {
-                let busy = (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
-                Watches::Many(busy.filter_map(|worker| Some(self.ends.ends[worker].as_ref()?.lane.watch())).collect())
+                let busy = (0..self.ends.ends.len())
+                    .filter(|&worker| self.scheduler.outstanding(worker) > 0);
+                Watches::Many(
+                    busy.filter_map(|worker| Some(self.ends.ends[worker].as_ref()?.lane.watch()))
+                        .collect(),
+                )
             }
         }
     }
@@ -235,7 +249,7 @@ impl Drop for Call<'_, '_> {
                 }
             }
             State::Waiting(key) => {
-                        let mut core = self.shared.core.lock();
+                let mut core = self.shared.core.lock();
                 core.give_up(now_ns(), key);
                 self.shared.unlock(core);
             }

@@ -96,9 +96,14 @@ impl WorkerEnd {
             self.broke("it does not read its control messages");
             return;
         }
-        match memory.map(|memory| memory.memory().fd().try_clone_to_owned()).transpose() {
+        match memory
+            .map(|memory| memory.memory().fd().try_clone_to_owned())
+            .transpose()
+        {
             Ok(memory) => self.outbox.push_back(Waiting { bytes, memory }),
-            Err(error) => self.broke(format_args!("a segment could not be passed to it ({error})")),
+            Err(error) => self.broke(format_args!(
+                "a segment could not be passed to it ({error})"
+            )),
         }
     }
 
@@ -120,13 +125,23 @@ impl WorkerEnd {
     }
 
     /// Grants the worker memory for a large result that it has asked for.
-    pub(crate) fn grant(&mut self, now: Nanos, request: u32, memory: SegmentMemory) -> Result<(), String> {
+    pub(crate) fn grant(
+        &mut self,
+        now: Nanos,
+        request: u32,
+        memory: SegmentMemory,
+    ) -> Result<(), String> {
         let bytes = memory.memory().bytes() as u64;
         let Some((number, memory)) = self.responses.grant(now, memory) else {
             return Err("it has as many segments as it can have".to_owned());
         };
         let memory = Arc::clone(memory);
-        let grant = ToWorker::SegmentGrant { number, bytes, direction: Direction::Response, request };
+        let grant = ToWorker::SegmentGrant {
+            number,
+            bytes,
+            direction: Direction::Response,
+            request,
+        };
         self.tell(&grant, Some(&memory));
         Ok(())
     }
@@ -145,7 +160,11 @@ impl WorkerEnd {
                     request: 0,
                 };
                 self.tell(&grant, Some(&large.memory));
-                large.owner = Some(Owner { worker, generation: self.generation, number });
+                large.owner = Some(Owner {
+                    worker,
+                    generation: self.generation,
+                    number,
+                });
                 number
             }
         };
@@ -159,9 +178,20 @@ impl WorkerEnd {
         let going = requests
             .into_iter()
             .map(|(number, turn)| (number, turn, Direction::Request))
-            .chain(responses.into_iter().map(|(number, turn)| (number, turn, Direction::Response)));
+            .chain(
+                responses
+                    .into_iter()
+                    .map(|(number, turn)| (number, turn, Direction::Response)),
+            );
         for (number, turn, direction) in going {
-            self.tell(&ToWorker::SegmentDrop { number, direction, turn }, None);
+            self.tell(
+                &ToWorker::SegmentDrop {
+                    number,
+                    direction,
+                    turn,
+                },
+                None,
+            );
         }
     }
 
@@ -203,7 +233,14 @@ impl Ends {
             && let Some(turn) = end.requests.disown(owner.number)
         {
             let direction = Direction::Request;
-            end.tell(&ToWorker::SegmentDrop { number: owner.number, direction, turn }, None);
+            end.tell(
+                &ToWorker::SegmentDrop {
+                    number: owner.number,
+                    direction,
+                    turn,
+                },
+                None,
+            );
         }
     }
 
@@ -213,14 +250,22 @@ impl Ends {
         if let Some(end) = self.get(owner.worker)
             && end.generation == owner.generation
         {
-            end.requests.give_back(now_ns(), owner.number, large.memory, seen);
+            end.requests
+                .give_back(now_ns(), owner.number, large.memory, seen);
         }
     }
 }
 
 impl Lanes<CallData> for Ends {
     #[inline]
-    fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut CallData) -> Option<u64> {
+    fn push(
+        &mut self,
+        worker: usize,
+        id: u64,
+        function: usize,
+        deadline: Nanos,
+        data: &mut CallData,
+    ) -> Option<u64> {
         if let Some(large) = &mut data.large
             && let Some(owner) = large.owner.take_if(|owner| owner.worker != worker)
         {
@@ -228,7 +273,13 @@ impl Lanes<CallData> for Ends {
         }
         let end = self.ends.get_mut(worker)?.as_mut()?;
         let number = end.numbers.get(function).copied().flatten()?;
-        let call = Outgoing { call: id, function: number, deadline, content: data.content, wanted: data.wanted };
+        let call = Outgoing {
+            call: id,
+            function: number,
+            deadline,
+            content: data.content,
+            wanted: data.wanted,
+        };
         let pushed = match &mut data.large {
             None => end.lane.push(&call, &[], &data.body),
             Some(large) => {
@@ -254,7 +305,9 @@ impl Lanes<CallData> for Ends {
     }
 
     fn revoke(&mut self, worker: usize, position: u64) -> bool {
-        let Some(end) = self.get(worker) else { return false };
+        let Some(end) = self.get(worker) else {
+            return false;
+        };
         end.lane.revoke(position).unwrap_or_else(|violation| {
             end.broke(violation);
             false

@@ -6,11 +6,11 @@ mod config;
 mod core;
 mod driver;
 mod error;
+mod functions;
+mod future;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod functions;
-mod future;
 mod lanes;
 mod oom;
 mod pool;
@@ -26,9 +26,10 @@ mod supervisor;
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
 pub use error::{
-    CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError, StartError,
+    CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
+    StartError,
 };
-pub use pyproc_ipc::record::ContentType;
 pub use pool::Pool;
 pub use pyproc_ipc::message::FunctionInfo;
+pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::config::{PoolConfig, Settings};
 use crate::core::{Core, Phase};
 use crate::driver::Driver;
-use crate::functions::Functions;
 use crate::error::{CallError, ShutdownError, StartError};
+use crate::functions::Functions;
 use crate::replies::ReplyMemory;
 use crate::request::{BodyMut, Request};
 use crate::segments::Allowance;
@@ -105,7 +105,9 @@ impl Pool {
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         let settings = config.resolve()?;
         let (shared, driver) = Driver::prepare(settings)?;
-        let pool = Self { handle: Arc::new(Handle { shared }) };
+        let pool = Self {
+            handle: Arc::new(Handle { shared }),
+        };
         driver.spawn()?;
         match pool.shared().started.wait().await {
             Ok(()) => Ok(pool),
@@ -186,7 +188,11 @@ impl Pool {
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionInfo> {
         let functions = self.shared().functions.get();
-        functions.into_iter().flat_map(|functions| &functions.list).map(|function| function.info.clone()).collect()
+        functions
+            .into_iter()
+            .flat_map(|functions| &functions.list)
+            .map(|function| function.info.clone())
+            .collect()
     }
 
     /// Takes no more calls, lets those it has finish within `shutdown_timeout`, then ends the
@@ -204,7 +210,8 @@ impl Pool {
             let mut core = shared.core.lock();
             if core.phase == Phase::Serving {
                 core.phase = Phase::Draining;
-                let deadline = now_ns().saturating_add(shared.settings.shutdown_timeout.as_nanos() as u64);
+                let deadline =
+                    now_ns().saturating_add(shared.settings.shutdown_timeout.as_nanos() as u64);
                 core.wake_driver_by(deadline);
             }
         }

@@ -23,7 +23,10 @@ impl ReplyMemory {
     pub(crate) fn take(&self, bytes: usize) -> Vec<u8> {
         let mut free = self.free.lock();
         let fits = |buffer: &Vec<u8>| buffer.capacity() >= bytes && buffer.capacity() / 4 <= bytes;
-        free.iter().position(fits).map(|at| free.swap_remove(at)).unwrap_or_default()
+        free.iter()
+            .position(fits)
+            .map(|at| free.swap_remove(at))
+            .unwrap_or_default()
     }
 
     pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
@@ -64,7 +67,10 @@ impl Drop for Lent {
 
 /// A reply's bytes, whose memory comes back when the last clone is dropped.
 pub(crate) fn lend(buffer: Vec<u8>, home: &Arc<ReplyMemory>) -> Bytes {
-    Bytes::from_owner(Lent { buffer, home: Arc::clone(home) })
+    Bytes::from_owner(Lent {
+        buffer,
+        home: Arc::clone(home),
+    })
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::body::{Body, Payload, Reply, decode_result, encode_arguments};
 use crate::calls::{CallData, Outcome};
-use crate::functions::Functions;
 use crate::error::{CallError, Part, Phase, worker_error};
+use crate::functions::Functions;
 use crate::future::Call;
 use crate::lanes::ANY;
 use crate::pool::Shared;
@@ -69,7 +69,15 @@ pub struct Request<'p> {
 impl<'p> Request<'p> {
     #[inline]
     pub(crate) fn new(shared: &'p Shared, function: &'p str) -> Self {
-        Self { shared, function, timeout: None, idempotent: false, max_attempts: None, body: Body::empty(), wanted: ANY }
+        Self {
+            shared,
+            function,
+            timeout: None,
+            idempotent: false,
+            max_attempts: None,
+            body: Body::empty(),
+            wanted: ANY,
+        }
     }
 
     /// How long to wait for the answer, from the call on. It can only be shorter than the function's
@@ -128,7 +136,11 @@ impl<'p> Request<'p> {
         let mut body = buffer();
         encode_arguments(arguments, &mut body)?;
         let spec = self.spec()?;
-        let large = if body.len() <= INLINE_MAX { None } else { Some(self.large(&body)?) };
+        let large = if body.len() <= INLINE_MAX {
+            None
+        } else {
+            Some(self.large(&body)?)
+        };
         if large.is_some() {
             body = Vec::new();
         }
@@ -180,12 +192,22 @@ impl<'p> Request<'p> {
 
     #[inline]
     fn data(&self, content: ContentType, body: Vec<u8>, large: Option<Box<LargeBody>>) -> CallData {
-        CallData { body, large, content, wanted: self.wanted, ..CallData::default() }
+        CallData {
+            body,
+            large,
+            content,
+            wanted: self.wanted,
+            ..CallData::default()
+        }
     }
 
     #[inline]
     fn run<'d>(&self, mut spec: Spec, data: &'d mut CallData) -> Call<'p, 'd> {
-        spec.bound = data.large.as_ref().and_then(|large| large.owner).map(|owner| owner.worker as u32);
+        spec.bound = data
+            .large
+            .as_ref()
+            .and_then(|large| large.owner)
+            .map(|owner| owner.worker as u32);
         Call::new(self.shared, spec, data)
     }
 
@@ -196,14 +218,30 @@ impl<'p> Request<'p> {
         // A pool that can be called has started, and then the functions are known.
         let functions = self.shared.functions.get().ok_or(CallError::Closed)?;
         let Some(function) = functions.number(self.function) else {
-            return Err(CallError::no_such_function(self.function, functions.names()));
+            return Err(CallError::no_such_function(
+                self.function,
+                functions.names(),
+            ));
         };
         let limit = functions.list[function].limit_ns;
         let settings = &self.shared.settings;
-        let timeout = self.timeout.map_or(limit, |timeout| limit.min(timeout.as_nanos() as u64));
-        let max_attempts = if self.idempotent { self.max_attempts.unwrap_or(settings.max_attempts) } else { 1 };
+        let timeout = self
+            .timeout
+            .map_or(limit, |timeout| limit.min(timeout.as_nanos() as u64));
+        let max_attempts = if self.idempotent {
+            self.max_attempts.unwrap_or(settings.max_attempts)
+        } else {
+            1
+        };
         let limit = limit.saturating_add(settings.grace.as_nanos() as u64);
-        Ok(Spec { function: function as u32, deadline: timeout, timeout, limit, max_attempts, bound: None })
+        Ok(Spec {
+            function: function as u32,
+            deadline: timeout,
+            timeout,
+            limit,
+            max_attempts,
+            bound: None,
+        })
     }
 
     fn large(&self, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
@@ -213,7 +251,12 @@ impl<'p> Request<'p> {
     }
 
     /// What an outcome means, outside of the lock.
-    fn finish(&self, spec: Spec, outcome: Outcome, data: CallData) -> Result<(ContentType, Vec<u8>), CallError> {
+    fn finish(
+        &self,
+        spec: Spec,
+        outcome: Outcome,
+        data: CallData,
+    ) -> Result<(ContentType, Vec<u8>), CallError> {
         let (kind, content, bytes) = match outcome {
             Outcome::Failed(error) => return Err(*error),
             Outcome::Inline(kind, content) => (kind, content, data.body),
@@ -221,19 +264,32 @@ impl<'p> Request<'p> {
                 let limit = self.shared.settings.max_body as u64;
                 let size = answer.reference.bytes;
                 let mut bytes = self.shared.replies.take(size as usize);
-                let copied = size <= limit && answer.memory.memory().copy_to(size as usize, &mut bytes);
+                let copied =
+                    size <= limit && answer.memory.memory().copy_to(size as usize, &mut bytes);
                 self.shared.core.lock().answer_copied(&answer);
                 if !copied {
-                    return Err(CallError::TooLarge { part: Part::Result, size, limit });
+                    return Err(CallError::TooLarge {
+                        part: Part::Result,
+                        size,
+                        limit,
+                    });
                 }
                 (kind, content, bytes)
             }
         };
         match kind {
             Kind::Result => Ok((content, bytes)),
-            Kind::Expired => Err(CallError::Timeout { phase: Phase::Queue, after: Duration::from_nanos(spec.timeout) }),
+            Kind::Expired => Err(CallError::Timeout {
+                phase: Phase::Queue,
+                after: Duration::from_nanos(spec.timeout),
+            }),
             _ => {
-                let names = self.shared.functions.get().map(Functions::names).unwrap_or_default();
+                let names = self
+                    .shared
+                    .functions
+                    .get()
+                    .map(Functions::names)
+                    .unwrap_or_default();
                 Err(worker_error(&bytes, self.function, names))
             }
         }
@@ -255,7 +311,11 @@ impl fmt::Debug for Request<'_> {
 fn large_body(shared: &Shared, bytes: usize) -> Result<Box<LargeBody>, CallError> {
     let limit = shared.settings.max_body;
     if bytes > limit {
-        return Err(CallError::TooLarge { part: Part::Arguments, size: bytes as u64, limit: limit as u64 });
+        return Err(CallError::TooLarge {
+            part: Part::Arguments,
+            size: bytes as u64,
+            limit: limit as u64,
+        });
     }
     let mut core = shared.core.lock();
     if let Some(worker) = core.scheduler.least_loaded()
@@ -263,19 +323,34 @@ fn large_body(shared: &Shared, bytes: usize) -> Result<Box<LargeBody>, CallError
     {
         end.lane.rouse();
         if let Some((number, memory)) = end.requests.take(bytes, &end.lane) {
-            let owner = Some(Owner { worker, generation: end.generation, number });
-            return Ok(Box::new(LargeBody { memory, bytes, owner }));
+            let owner = Some(Owner {
+                worker,
+                generation: end.generation,
+                number,
+            });
+            return Ok(Box::new(LargeBody {
+                memory,
+                bytes,
+                owner,
+            }));
         }
     }
     let waiting = core.scheduler.queued();
     drop(core);
     match SegmentMemory::create(bytes, PeerAccess::ReadOnly, &shared.allowance) {
-        Ok(memory) => Ok(Box::new(LargeBody { memory, bytes, owner: None })),
+        Ok(memory) => Ok(Box::new(LargeBody {
+            memory,
+            bytes,
+            owner: None,
+        })),
         Err(error) => {
             if let NoSegment::System(error) = &error {
                 tracing::warn!(target: "pyproc", %error, bytes, "no shared memory for a large body");
             }
-            Err(CallError::Overloaded { waiting, limit: shared.settings.queue })
+            Err(CallError::Overloaded {
+                waiting,
+                limit: shared.settings.queue,
+            })
         }
     }
 }
@@ -300,7 +375,10 @@ pub struct BodyMut {
 impl BodyMut {
     pub(crate) fn allocate(shared: &Arc<Shared>, bytes: usize) -> Result<Self, CallError> {
         let large = large_body(shared, bytes)?;
-        Ok(Self { shared: Arc::clone(shared), large: Some(large) })
+        Ok(Self {
+            shared: Arc::clone(shared),
+            large: Some(large),
+        })
     }
 
     /// The body of a call, in this content type.
@@ -317,7 +395,10 @@ impl Deref for BodyMut {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.large.as_ref().and_then(|large| large.memory.memory().as_slice()?.get(..large.bytes)).unwrap_or_default()
+        self.large
+            .as_ref()
+            .and_then(|large| large.memory.memory().as_slice()?.get(..large.bytes))
+            .unwrap_or_default()
     }
 }
 
@@ -343,6 +424,9 @@ impl Drop for BodyMut {
 
 impl fmt::Debug for BodyMut {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("BodyMut").field("bytes", &self.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("BodyMut")
+            .field("bytes", &self.len())
+            .finish_non_exhaustive()
     }
 }

@@ -46,7 +46,14 @@ pub(crate) struct Spec {
 /// The workers' rings.
 pub(crate) trait Lanes<D> {
     /// Writes a call; its position in the ring, or `None` when there is no room.
-    fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut D) -> Option<u64>;
+    fn push(
+        &mut self,
+        worker: usize,
+        id: u64,
+        function: usize,
+        deadline: Nanos,
+        data: &mut D,
+    ) -> Option<u64>;
     /// Makes what was written visible, now or soon; `ahead` calls are with the worker.
     fn publish(&mut self, worker: usize, ahead: usize);
     /// Takes a call back; `false` when the worker has it.
@@ -83,7 +90,12 @@ pub(crate) enum Answered {
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Queued,
-    Sent { worker: usize, entry: u16, position: u64, at: Nanos },
+    Sent {
+        worker: usize,
+        entry: u16,
+        position: u64,
+        at: Nanos,
+    },
     Done,
 }
 
@@ -175,7 +187,10 @@ impl<D> Scheduler<D> {
 
     /// Makes room for a function with the next number.
     pub(crate) fn add_function(&mut self, is_async: bool) {
-        self.functions.push(Function { run_ns: 0, is_async });
+        self.functions.push(Function {
+            run_ns: 0,
+            is_async,
+        });
     }
 
     /// How many functions there are.
@@ -220,7 +235,9 @@ impl<D> Scheduler<D> {
 
     /// Is the call done, its outcome waiting?
     pub(crate) fn is_done(&mut self, key: Key) -> bool {
-        self.calls.get(key).is_some_and(|call| matches!(call.place, Place::Done))
+        self.calls
+            .get(key)
+            .is_some_and(|call| matches!(call.place, Place::Done))
     }
 
     /// Takes a call that is done out of the table.
@@ -240,7 +257,11 @@ impl<D> Scheduler<D> {
 
     /// Every call that is not done, for a pool that closes.
     pub(crate) fn unfinished(&self) -> Vec<Key> {
-        self.calls.iter().filter(|(_, call)| !matches!(call.place, Place::Done)).map(|(key, _)| key).collect()
+        self.calls
+            .iter()
+            .filter(|(_, call)| !matches!(call.place, Place::Done))
+            .map(|(key, _)| key)
+            .collect()
     }
 
     /// The worker that a new large call should be bound to.
@@ -251,15 +272,30 @@ impl<D> Scheduler<D> {
     }
 
     /// A new call: sent if a worker has room, queued otherwise.
-    pub(crate) fn submit(&mut self, now: Nanos, mut spec: Spec, data: D, lanes: &mut impl Lanes<D>) -> Result<Key, (Full, D)> {
+    pub(crate) fn submit(
+        &mut self,
+        now: Nanos,
+        mut spec: Spec,
+        data: D,
+        lanes: &mut impl Lanes<D>,
+    ) -> Result<Key, (Full, D)> {
         // The process that it was bound to is gone, and the segment nobody's.
         spec.bound = spec.bound.filter(|&bound| self.workers[bound as usize].up);
         // Calls that wait for one worker do not hold up those that any can take.
-        let target = if self.queue.len() == self.bound_in_queue { self.choose(&spec) } else { None };
+        let target = if self.queue.len() == self.bound_in_queue {
+            self.choose(&spec)
+        } else {
+            None
+        };
         if target.is_none() && self.queue.len() >= self.queue_limit {
             return Err((Full, data));
         }
-        let key = self.calls.insert(Call { spec, place: Place::Queued, attempts: 0, data });
+        let key = self.calls.insert(Call {
+            spec,
+            place: Place::Queued,
+            attempts: 0,
+            data,
+        });
         if let Some(worker) = target
             && self.send(now, key, worker, lanes)
         {
@@ -281,12 +317,15 @@ impl<D> Scheduler<D> {
     fn choose(&self, spec: &Spec) -> Option<usize> {
         let mut best: Option<usize> = None;
         for (index, worker) in self.workers.iter().enumerate() {
-            if !self.has_room(worker, spec.function) || spec.bound.is_some_and(|bound| bound as usize != index) {
+            if !self.has_room(worker, spec.function)
+                || spec.bound.is_some_and(|bound| bound as usize != index)
+            {
                 continue;
             }
             let better = best.is_none_or(|best| {
                 let best = &self.workers[best];
-                (worker.outstanding, u64::MAX - worker.last_answer) < (best.outstanding, u64::MAX - best.last_answer)
+                (worker.outstanding, u64::MAX - worker.last_answer)
+                    < (best.outstanding, u64::MAX - best.last_answer)
             });
             if better {
                 best = Some(index);
@@ -324,20 +363,34 @@ impl<D> Scheduler<D> {
     }
 
     fn send(&mut self, now: Nanos, key: Key, index: usize, lanes: &mut impl Lanes<D>) -> bool {
-        let Some(call) = self.calls.get(key) else { return false };
+        let Some(call) = self.calls.get(key) else {
+            return false;
+        };
         let function = self.functions[call.spec.function as usize];
         let worker = &mut self.workers[index];
         let entry = match worker.free.pop() {
             Some(entry) => entry,
             None => {
-                worker.entries.push(Entry { version: 0, holder: Holder::Free, cost: 0, is_async: false, settled: false });
+                worker.entries.push(Entry {
+                    version: 0,
+                    holder: Holder::Free,
+                    cost: 0,
+                    is_async: false,
+                    settled: false,
+                });
                 (worker.entries.len() - 1) as u16
             }
         };
         let slot = &mut worker.entries[usize::from(entry)];
         slot.version = slot.version.wrapping_add(1);
         let id = call_id(worker.generation, slot.version, entry);
-        let Some(position) = lanes.push(index, id, call.spec.function as usize, call.spec.deadline, &mut call.data) else {
+        let Some(position) = lanes.push(
+            index,
+            id,
+            call.spec.function as usize,
+            call.spec.deadline,
+            &mut call.data,
+        ) else {
             worker.free.push(entry);
             return false;
         };
@@ -348,7 +401,12 @@ impl<D> Scheduler<D> {
         worker.settled += usize::from(slot.settled);
         worker.outstanding += 1;
         worker.backlog += slot.cost;
-        call.place = Place::Sent { worker: index, entry, position, at: now };
+        call.place = Place::Sent {
+            worker: index,
+            entry,
+            position,
+            at: now,
+        };
         self.sent += 1;
         self.busy += 1;
         true
@@ -430,7 +488,9 @@ impl<D> Scheduler<D> {
                 self.queue.remove(at);
                 continue;
             };
-            if !self.has_room(&self.workers[index], spec.function) || !self.send(now, key, index, lanes) {
+            if !self.has_room(&self.workers[index], spec.function)
+                || !self.send(now, key, index, lanes)
+            {
                 break;
             }
             self.queue.remove(at);
@@ -449,12 +509,19 @@ impl<D> Scheduler<D> {
         }
         let calls = &mut self.calls;
         self.queue.iter().position(|&key| {
-            calls.get(key).is_none_or(|call| call.spec.bound.is_none_or(|bound| bound as usize == index))
+            calls
+                .get(key)
+                .is_none_or(|call| call.spec.bound.is_none_or(|bound| bound as usize == index))
         })
     }
 
     /// The caller is gone: the call leaves the table.
-    pub(crate) fn give_up(&mut self, now: Nanos, key: Key, lanes: &mut impl Lanes<D>) -> Option<(Ended, D)> {
+    pub(crate) fn give_up(
+        &mut self,
+        now: Nanos,
+        key: Key,
+        lanes: &mut impl Lanes<D>,
+    ) -> Option<(Ended, D)> {
         let ended = self.end(now, key, lanes)?;
         self.calls.remove(key).map(|call| (ended, call.data))
     }
@@ -470,7 +537,12 @@ impl<D> Scheduler<D> {
                 self.bound_in_queue -= usize::from(spec.bound.is_some());
                 Ended::NotStarted
             }
-            Place::Sent { worker, entry, position, at } => {
+            Place::Sent {
+                worker,
+                entry,
+                position,
+                at,
+            } => {
                 if lanes.revoke(worker, position) {
                     self.release(worker, entry);
                     self.refill(now, worker, lanes);
@@ -496,7 +568,10 @@ impl<D> Scheduler<D> {
         slot.settled = true;
         worker.abandoned += 1;
         self.sent -= 1;
-        Ended::Running { worker: index, id: call_id(worker.generation, slot.version, entry) }
+        Ended::Running {
+            worker: index,
+            id: call_id(worker.generation, slot.version, entry),
+        }
     }
 
     /// Calls whose deadline has passed, and the next deadline or kill after `now`.
@@ -521,28 +596,54 @@ impl<D> Scheduler<D> {
 
     /// Workers that run an abandoned call past its function's own limit, and since when.
     pub(crate) fn overdue(&self, now: Nanos) -> Vec<usize> {
-        let mut workers: Vec<usize> = self.kills().filter(|&(_, at)| at <= now).map(|(worker, _)| worker).collect();
+        let mut workers: Vec<usize> = self
+            .kills()
+            .filter(|&(_, at)| at <= now)
+            .map(|(worker, _)| worker)
+            .collect();
         workers.dedup();
         workers
     }
 
     fn kills(&self) -> impl Iterator<Item = (usize, Nanos)> {
-        self.workers.iter().enumerate().filter(|(_, worker)| worker.abandoned > 0).flat_map(|(index, worker)| {
-            worker.entries.iter().filter_map(move |entry| match entry.holder {
-                Holder::Abandoned { sent_at, limit } => {
-                    // A plain function starts when the one before it has been answered, a coroutine at once.
-                    let started = if entry.is_async { sent_at } else { sent_at.max(worker.last_answer) };
-                    Some((index, started.saturating_add(limit)))
-                }
-                _ => None,
+        self.workers
+            .iter()
+            .enumerate()
+            .filter(|(_, worker)| worker.abandoned > 0)
+            .flat_map(|(index, worker)| {
+                worker
+                    .entries
+                    .iter()
+                    .filter_map(move |entry| match entry.holder {
+                        Holder::Abandoned { sent_at, limit } => {
+                            // A plain function starts when the one before it has been answered, a coroutine at once.
+                            let started = if entry.is_async {
+                                sent_at
+                            } else {
+                                sent_at.max(worker.last_answer)
+                            };
+                            Some((index, started.saturating_add(limit)))
+                        }
+                        _ => None,
+                    })
             })
-        })
     }
 
     /// A fresh process stands behind this worker.
-    pub(crate) fn worker_up(&mut self, now: Nanos, index: usize, generation: u32, lanes: &mut impl Lanes<D>) {
+    pub(crate) fn worker_up(
+        &mut self,
+        now: Nanos,
+        index: usize,
+        generation: u32,
+        lanes: &mut impl Lanes<D>,
+    ) {
         let worker = &mut self.workers[index];
-        *worker = Worker { up: true, generation, last_answer: now, ..Worker::default() };
+        *worker = Worker {
+            up: true,
+            generation,
+            last_answer: now,
+            ..Worker::default()
+        };
         self.refill(now, index, lanes);
         self.rebalance(now, lanes);
     }
@@ -562,8 +663,12 @@ impl<D> Scheduler<D> {
             let holder = self.workers[index].entries[usize::from(entry)].holder;
             self.release(index, entry);
             let Holder::Live(key) = holder else { continue };
-            let Some(call) = self.calls.get(key) else { continue };
-            let Place::Sent { position, .. } = call.place else { continue };
+            let Some(call) = self.calls.get(key) else {
+                continue;
+            };
+            let Place::Sent { position, .. } = call.place else {
+                continue;
+            };
             // What was bound to this process' segment may go anywhere now: the segment is nobody's.
             if call.spec.bound == Some(index as u32) {
                 call.spec.bound = None;
@@ -629,23 +734,31 @@ impl<D> Scheduler<D> {
                 bound.is_none_or(|bound| bound as usize == index)
             })
         };
-        let movable = self.workers.iter().any(|worker| worker.outstanding > worker.settled);
+        let movable = self
+            .workers
+            .iter()
+            .any(|worker| worker.outstanding > worker.settled);
         let mut workers = self.workers.iter().enumerate();
-        workers.any(|(index, worker)| worker.up && worker.outstanding == 0 && (movable || waits(index)))
+        workers.any(|(index, worker)| {
+            worker.up && worker.outstanding == 0 && (movable || waits(index))
+        })
     }
 
     /// Gives idle workers what waits: in the queue because a ring was full, or with workers that
     /// have stalled and not started it.
     pub(crate) fn rebalance(&mut self, now: Nanos, lanes: &mut impl Lanes<D>) {
         self.refill_all(now, lanes);
-        let idle: Vec<usize> =
-            (0..self.workers.len()).filter(|&index| self.workers[index].up && self.workers[index].outstanding == 0).collect();
+        let idle: Vec<usize> = (0..self.workers.len())
+            .filter(|&index| self.workers[index].up && self.workers[index].outstanding == 0)
+            .collect();
         if idle.is_empty() {
             return;
         }
         for index in 0..self.workers.len() {
             let worker = &self.workers[index];
-            if worker.outstanding > worker.settled && now.saturating_sub(worker.last_answer) >= STALL_NS {
+            if worker.outstanding > worker.settled
+                && now.saturating_sub(worker.last_answer) >= STALL_NS
+            {
                 self.relieve(now, index, &idle, lanes);
             }
         }
@@ -667,8 +780,14 @@ impl<D> Scheduler<D> {
         held.sort_unstable_by_key(|&(position, ..)| position);
         for (position, entry, key) in held {
             let Some(spec) = self.spec(key) else { continue };
-            let room = |&&other: &&usize| other != index && self.has_room(&self.workers[other], spec.function);
-            let Some(&other) = idle.iter().filter(room).min_by_key(|&&other| self.workers[other].outstanding) else {
+            let room = |&&other: &&usize| {
+                other != index && self.has_room(&self.workers[other], spec.function)
+            };
+            let Some(&other) = idle
+                .iter()
+                .filter(room)
+                .min_by_key(|&&other| self.workers[other].outstanding)
+            else {
                 continue;
             };
             if lanes.revoke(index, position) {

@@ -25,7 +25,10 @@ pub(crate) struct Allowance {
 
 impl Allowance {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+        })
     }
 }
 
@@ -46,17 +49,26 @@ pub(crate) enum NoSegment {
 
 impl SegmentMemory {
     /// A fresh segment for a body of `bytes`, allocated, not merely sized.
-    pub(crate) fn create(bytes: usize, peer: PeerAccess, allowance: &Arc<Allowance>) -> Result<Self, NoSegment> {
+    pub(crate) fn create(
+        bytes: usize,
+        peer: PeerAccess,
+        allowance: &Arc<Allowance>,
+    ) -> Result<Self, NoSegment> {
         let limit = allowance.limit;
         let size = segment_size(bytes).ok_or(NoSegment::Cap)?;
-        let counted = allowance.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(size).filter(|&sum| sum <= limit)
-        });
+        let counted = allowance
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(size).filter(|&sum| sum <= limit)
+            });
         if counted.is_err() {
             return Err(NoSegment::Cap);
         }
         match Memory::create("pyproc-segment", size, peer) {
-            Ok(memory) => Ok(Self { memory, allowance: Arc::clone(allowance) }),
+            Ok(memory) => Ok(Self {
+                memory,
+                allowance: Arc::clone(allowance),
+            }),
             Err(error) => {
                 allowance.used.fetch_sub(size, Ordering::Relaxed);
                 Err(NoSegment::System(error))
@@ -75,7 +87,9 @@ impl SegmentMemory {
 
 impl Drop for SegmentMemory {
     fn drop(&mut self) {
-        self.allowance.used.fetch_sub(self.memory.bytes(), Ordering::Relaxed);
+        self.allowance
+            .used
+            .fetch_sub(self.memory.bytes(), Ordering::Relaxed);
     }
 }
 
@@ -130,13 +144,21 @@ enum RequestState {
 impl RequestSegments {
     /// Gives a fresh segment, which its call keeps, a number; `None` when the worker has as many as it can.
     pub(crate) fn adopt(&mut self) -> Option<u32> {
-        let vacant = self.slots.iter().position(|slot| slot.state == RequestState::Vacant);
+        let vacant = self
+            .slots
+            .iter()
+            .position(|slot| slot.state == RequestState::Vacant);
         let number = vacant.unwrap_or(self.slots.len());
         if number >= SEGMENTS {
             return None;
         }
         if vacant.is_none() {
-            self.slots.push(RequestSlot { memory: None, turn: 0, since: 0, state: RequestState::Vacant });
+            self.slots.push(RequestSlot {
+                memory: None,
+                turn: 0,
+                since: 0,
+                state: RequestState::Vacant,
+            });
         }
         self.slots[number].state = RequestState::Taken;
         Some(number as u32)
@@ -146,20 +168,30 @@ impl RequestSegments {
     pub(crate) fn take(&mut self, bytes: usize, lane: &HostLane) -> Option<(u32, SegmentMemory)> {
         self.settle(lane);
         let size = segment_size(bytes)?;
-        self.slots.iter_mut().enumerate().find_map(|(number, slot)| {
-            let fits = slot.memory.as_ref().is_some_and(|memory| memory.memory.bytes() == size);
-            if slot.state != RequestState::Idle || !fits {
-                return None;
-            }
-            slot.state = RequestState::Taken;
-            Some((number as u32, slot.memory.take()?))
-        })
+        self.slots
+            .iter_mut()
+            .enumerate()
+            .find_map(|(number, slot)| {
+                let fits = slot
+                    .memory
+                    .as_ref()
+                    .is_some_and(|memory| memory.memory.bytes() == size);
+                if slot.state != RequestState::Idle || !fits {
+                    return None;
+                }
+                slot.state = RequestState::Taken;
+                Some((number as u32, slot.memory.take()?))
+            })
     }
 
     /// Finds out which segments the worker has let go of.
     fn settle(&mut self, lane: &HostLane) {
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            let reference = SegmentRef { number: number as u32, turn: slot.turn, bytes: 0 };
+            let reference = SegmentRef {
+                number: number as u32,
+                turn: slot.turn,
+                bytes: 0,
+            };
             if slot.state == RequestState::LetGo && lane.request_segment_free(reference) {
                 slot.state = RequestState::Idle;
             }
@@ -170,7 +202,11 @@ impl RequestSegments {
     pub(crate) fn next_turn(&mut self, number: u32, bytes: usize) -> Option<SegmentRef> {
         let slot = self.slots.get_mut(number as usize)?;
         slot.turn = slot.turn.wrapping_add(1);
-        Some(SegmentRef { number, turn: slot.turn, bytes: bytes as u64 })
+        Some(SegmentRef {
+            number,
+            turn: slot.turn,
+            bytes: bytes as u64,
+        })
     }
 
     /// The call is over and the memory comes back. `seen`: the worker may have looked at it.
@@ -178,13 +214,20 @@ impl RequestSegments {
         if let Some(slot) = self.slots.get_mut(number as usize) {
             slot.memory = Some(memory);
             slot.since = now;
-            slot.state = if seen { RequestState::LetGo } else { RequestState::Idle };
+            slot.state = if seen {
+                RequestState::LetGo
+            } else {
+                RequestState::Idle
+            };
         }
     }
 
     /// A taken segment goes to another worker; its turn, for telling this one.
     pub(crate) fn disown(&mut self, number: u32) -> Option<u32> {
-        let slot = self.slots.get_mut(number as usize).filter(|slot| slot.state == RequestState::Taken)?;
+        let slot = self
+            .slots
+            .get_mut(number as usize)
+            .filter(|slot| slot.state == RequestState::Taken)?;
         slot.state = RequestState::Dropping;
         Some(slot.turn)
     }
@@ -206,7 +249,12 @@ impl RequestSegments {
     pub(crate) fn dropped(&mut self, number: u32) -> bool {
         match self.slots.get_mut(number as usize) {
             Some(slot) if slot.state == RequestState::Dropping => {
-                *slot = RequestSlot { memory: None, turn: slot.turn, since: 0, state: RequestState::Vacant };
+                *slot = RequestSlot {
+                    memory: None,
+                    turn: slot.turn,
+                    since: 0,
+                    state: RequestState::Vacant,
+                };
                 true
             }
             _ => false,
@@ -215,7 +263,9 @@ impl RequestSegments {
 
     /// No segment is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.iter().all(|slot| slot.state == RequestState::Vacant)
+        self.slots
+            .iter()
+            .all(|slot| slot.state == RequestState::Vacant)
     }
 }
 
@@ -240,7 +290,12 @@ impl ResponseSegments {
     /// Takes note that a segment is going to be made; `false` when the worker has asked for more than
     /// it uses: what it holds, others cannot have.
     pub(crate) fn promise(&mut self) -> bool {
-        let unused = self.slots.iter().flatten().filter(|slot| !slot.used).count();
+        let unused = self
+            .slots
+            .iter()
+            .flatten()
+            .filter(|slot| !slot.used)
+            .count();
         let granted = unused + self.promised < UNUSED;
         self.promised += usize::from(granted);
         granted
@@ -252,7 +307,11 @@ impl ResponseSegments {
     }
 
     /// Takes in a segment that is about to be granted; `None` when the worker has as many as it can.
-    pub(crate) fn grant(&mut self, now: Nanos, memory: SegmentMemory) -> Option<(u32, &Arc<SegmentMemory>)> {
+    pub(crate) fn grant(
+        &mut self,
+        now: Nanos,
+        memory: SegmentMemory,
+    ) -> Option<(u32, &Arc<SegmentMemory>)> {
         let free = self.slots.iter().position(Option::is_none);
         let number = free.unwrap_or(self.slots.len());
         if number >= SEGMENTS {
@@ -261,7 +320,14 @@ impl ResponseSegments {
         if free.is_none() {
             self.slots.push(None);
         }
-        let slot = ResponseSlot { memory: Arc::new(memory), turn: 0, since: now, used: false, reading: false, dropping: false };
+        let slot = ResponseSlot {
+            memory: Arc::new(memory),
+            turn: 0,
+            since: now,
+            used: false,
+            reading: false,
+            dropping: false,
+        };
         let slot = self.slots[number].insert(slot);
         Some((number as u32, &slot.memory))
     }
@@ -307,7 +373,11 @@ impl ResponseSegments {
     /// The worker has unmapped a segment; `false` when it had not been told to.
     pub(crate) fn dropped(&mut self, number: u32) -> bool {
         match self.slots.get_mut(number as usize) {
-            Some(slot @ Some(_)) if slot.as_ref().is_some_and(|slot| slot.dropping && !slot.reading) => {
+            Some(slot @ Some(_))
+                if slot
+                    .as_ref()
+                    .is_some_and(|slot| slot.dropping && !slot.reading) =>
+            {
                 *slot = None;
                 true
             }

@@ -17,7 +17,9 @@ pub(crate) struct Signal<T> {
 
 impl<T> Default for Signal<T> {
     fn default() -> Self {
-        Self { state: Mutex::new(State::Waiting(Vec::new())) }
+        Self {
+            state: Mutex::new(State::Waiting(Vec::new())),
+        }
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) struct Slab<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
     }
 }
 
@@ -30,24 +33,44 @@ impl<T> Slab<T> {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
             slot.item = Some(item);
-            return Key { index, version: slot.version };
+            return Key {
+                index,
+                version: slot.version,
+            };
         }
-        self.slots.push(Slot { version: 0, item: Some(item) });
-        Key { index: (self.slots.len() - 1) as u32, version: 0 }
+        self.slots.push(Slot {
+            version: 0,
+            item: Some(item),
+        });
+        Key {
+            index: (self.slots.len() - 1) as u32,
+            version: 0,
+        }
     }
 
     #[inline]
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut T> {
-        self.slots.get_mut(key.index as usize).filter(|slot| slot.version == key.version)?.item.as_mut()
+        self.slots
+            .get_mut(key.index as usize)
+            .filter(|slot| slot.version == key.version)?
+            .item
+            .as_mut()
     }
 
     pub(crate) fn peek(&self, key: Key) -> Option<&T> {
-        self.slots.get(key.index as usize).filter(|slot| slot.version == key.version)?.item.as_ref()
+        self.slots
+            .get(key.index as usize)
+            .filter(|slot| slot.version == key.version)?
+            .item
+            .as_ref()
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key.index as usize).filter(|slot| slot.version == key.version)?;
+        let slot = self
+            .slots
+            .get_mut(key.index as usize)
+            .filter(|slot| slot.version == key.version)?;
         let item = slot.item.take()?;
         slot.version = slot.version.wrapping_add(1);
         self.free.push(key.index);
@@ -56,7 +79,13 @@ impl<T> Slab<T> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            Some((Key { index: index as u32, version: slot.version }, slot.item.as_ref()?))
+            Some((
+                Key {
+                    index: index as u32,
+                    version: slot.version,
+                },
+                slot.item.as_ref()?,
+            ))
         })
     }
 }

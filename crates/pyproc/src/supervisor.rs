@@ -35,7 +35,11 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Every worker is due to start at once. `seed` moves the jitter.
     pub(crate) fn new(workers: usize, initial: Duration, longest: Duration, seed: u64) -> Self {
-        let place = || Place { life: Life::Down { start_at: 0 }, failures: 0, generation: 0 };
+        let place = || Place {
+            life: Life::Down { start_at: 0 },
+            failures: 0,
+            generation: 0,
+        };
         Self {
             places: (0..workers).map(|_| place()).collect(),
             initial: initial.as_nanos() as Nanos,
@@ -47,7 +51,9 @@ impl Supervisor {
     /// The workers to start now.
     pub(crate) fn due(&self, now: Nanos) -> Vec<usize> {
         let due = |place: &Place| matches!(place.life, Life::Down { start_at } if start_at <= now);
-        (0..self.places.len()).filter(|&worker| due(&self.places[worker])).collect()
+        (0..self.places.len())
+            .filter(|&worker| due(&self.places[worker]))
+            .collect()
     }
 
     /// When the next start is due; `Nanos::MAX`: none.
@@ -74,11 +80,16 @@ impl Supervisor {
             0
         } else {
             let doublings = self.places[worker].failures.min(32);
-            let pause = self.initial.saturating_mul(1 << doublings).min(self.longest);
+            let pause = self
+                .initial
+                .saturating_mul(1 << doublings)
+                .min(self.longest);
             self.places[worker].failures += 1;
             self.jittered(pause)
         };
-        self.places[worker].life = Life::Down { start_at: now.saturating_add(pause) };
+        self.places[worker].life = Life::Down {
+            start_at: now.saturating_add(pause),
+        };
         Duration::from_nanos(pause)
     }
 
@@ -122,8 +133,14 @@ mod tests {
             supervisor.started(0);
             pauses.push(supervisor.died(0, 0, false).as_nanos() as Nanos);
         }
-        for (pause, whole) in pauses.iter().zip([100, 200, 400, 800, 1000, 1000, 1000, 1000]) {
-            assert!(*pause <= whole * MS && *pause >= whole * MS * 3 / 4, "{pause} of {whole} ms");
+        for (pause, whole) in pauses
+            .iter()
+            .zip([100, 200, 400, 800, 1000, 1000, 1000, 1000])
+        {
+            assert!(
+                *pause <= whole * MS && *pause >= whole * MS * 3 / 4,
+                "{pause} of {whole} ms"
+            );
         }
         assert!(supervisor.due(0).iter().all(|&worker| worker == 1));
         assert_eq!(supervisor.due(pauses[7]), [0, 1]);

@@ -27,7 +27,9 @@ pub(super) fn run(
         let callers: Vec<_> = (0..concurrency)
             .map(|_| {
                 let (call, tally, progress) = (call.clone(), Arc::clone(&tally), progress.clone());
-                tokio::spawn(async move { one_after_another(call, end, SAMPLE, &tally, &progress).await })
+                tokio::spawn(async move {
+                    one_after_another(call, end, SAMPLE, &tally, &progress).await
+                })
             })
             .collect();
         for caller in callers {

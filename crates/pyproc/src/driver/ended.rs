@@ -13,7 +13,9 @@ impl Driver {
     pub(super) fn exited(&mut self, worker: usize) {
         // What it said last counts.
         self.control(worker);
-        let Some(running) = &mut self.workers[worker] else { return };
+        let Some(running) = &mut self.workers[worker] else {
+            return;
+        };
         let exit = match running.process.try_wait() {
             Ok(None) => return,
             Ok(Some(exit)) => Exit::from(exit),
@@ -22,7 +24,9 @@ impl Driver {
                 Exit::Unknown
             }
         };
-        let Some(mut running) = self.workers[worker].take() else { return };
+        let Some(mut running) = self.workers[worker].take() else {
+            return;
+        };
         running.read_rest();
         let out_of_memory = running.out_of_memory(exit);
         let had_answered = self.fail_calls(worker, &running, exit, out_of_memory);
@@ -48,7 +52,13 @@ impl Driver {
     }
 
     /// Answers what the process had started; whether it had ever answered a call.
-    fn fail_calls(&mut self, worker: usize, running: &Running, exit: Exit, out_of_memory: OutOfMemory) -> bool {
+    fn fail_calls(
+        &mut self,
+        worker: usize,
+        running: &Running,
+        exit: Exit,
+        out_of_memory: OutOfMemory,
+    ) -> bool {
         let shared = Arc::clone(&self.shared);
         let mut core = shared.core.lock();
         let now = now_ns();
@@ -87,6 +97,10 @@ impl Running {
     fn out_of_memory(&self, exit: Exit) -> OutOfMemory {
         // The kernel's killer uses SIGKILL; a host that ignores SIGCHLD learns no more than the counter.
         let killed = matches!(exit, Exit::Signal(9) | Exit::Unknown);
-        if killed && self.verdict.is_none() && self.out_of_memory.has_grown() { OutOfMemory::Probably } else { OutOfMemory::No }
+        if killed && self.verdict.is_none() && self.out_of_memory.has_grown() {
+            OutOfMemory::Probably
+        } else {
+            OutOfMemory::No
+        }
     }
 }

@@ -152,14 +152,19 @@ impl Driver {
 
     /// A function has run past its limit and the grace: its stack is written, then the worker dies.
     fn kill_for_limit(&mut self, now: Nanos, worker: usize) {
-        let Some(running) = &mut self.workers[worker] else { return };
+        let Some(running) = &mut self.workers[worker] else {
+            return;
+        };
         if !matches!(running.stage, Stage::Up) {
             return;
         }
         let pid = running.source.pid;
         tracing::warn!(target: "pyproc", worker, pid, "a function ran past its time limit and did not stop; its worker is killed");
         let _ = running.process.signal(dump_signal());
-        running.stage = Stage::Dying { kill_at: now + DUMP_START_NS, latest: now + DUMP_NS };
+        running.stage = Stage::Dying {
+            kill_at: now + DUMP_START_NS,
+            latest: now + DUMP_NS,
+        };
     }
 
     /// Start timeouts and executions; when to look again.
@@ -167,7 +172,9 @@ impl Driver {
         let limit = self.shared.settings.start_timeout.as_nanos() as Nanos;
         let mut next = Nanos::MAX;
         for worker in 0..self.workers.len() {
-            let Some(running) = &self.workers[worker] else { continue };
+            let Some(running) = &self.workers[worker] else {
+                continue;
+            };
             if self.stop.is_none() && running.ends_by <= now {
                 let message = "it closed its connection to the pool and went on";
                 self.condemn(worker, Verdict::Violation(message.to_owned()));

@@ -69,13 +69,26 @@ pub(crate) struct Driver {
 impl Driver {
     /// Everything that can be done, and fail, before there is a thread.
     pub(crate) fn prepare(settings: Settings) -> Result<(Arc<Shared>, Self), StartError> {
-        let system = |action| move |source: rustix::io::Errno| worker::refused(action, source.into());
+        let system =
+            |action| move |source: rustix::io::Errno| worker::refused(action, source.into());
         failure::check_script(&settings)?;
         let python = crate::python::find(&settings)?;
-        let kick = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(system("create an event descriptor"))?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(system("create an epoll instance"))?;
-        epoll::add(&epoll, &kick, epoll::EventData::new_u64(KICK), epoll::EventFlags::IN).map_err(system("watch an event descriptor"))?;
-        let spin_ns = spin_cap(quota::available_cpus(), quota::quota().is_some(), settings.spin.as_nanos() as u64);
+        let kick = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(system("create an event descriptor"))?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(system("create an epoll instance"))?;
+        epoll::add(
+            &epoll,
+            &kick,
+            epoll::EventData::new_u64(KICK),
+            epoll::EventFlags::IN,
+        )
+        .map_err(system("watch an event descriptor"))?;
+        let spin_ns = spin_cap(
+            quota::available_cpus(),
+            quota::quota().is_some(),
+            settings.spin.as_nanos() as u64,
+        );
         let recipe = Recipe::new(&settings, python, spin_ns);
         let supervisor = Supervisor::new(
             settings.workers,
@@ -83,7 +96,11 @@ impl Driver {
             settings.restart_backoff_max,
             now_ns(),
         );
-        let scheduler = Scheduler::new(settings.workers, settings.queue, settings.max_concurrency as usize);
+        let scheduler = Scheduler::new(
+            settings.workers,
+            settings.queue,
+            settings.max_concurrency as usize,
+        );
         let shared = Arc::new(Shared {
             core: Mutex::new(Core::new(scheduler, settings.workers, spin_ns)),
             allowance: Allowance::new(settings.segment_memory),
@@ -121,12 +138,18 @@ impl Driver {
             .map_err(|source| {
                 // Nobody else will say so.
                 shared.stopped.set(Ok(()));
-                StartError::System { action: "start its thread", source }
+                StartError::System {
+                    action: "start its thread",
+                    source,
+                }
             })
     }
 
     fn run(mut self) {
-        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
+        let mut events = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }; 64];
         loop {
             let next = self.housekeeping();
             if self.is_over() {
@@ -152,7 +175,9 @@ impl Driver {
         }
         let (worker, generation, about) = event_parts(data);
         let current = self.workers.get_mut(worker).and_then(Option::as_mut);
-        let Some(running) = current.filter(|running| running.generation == generation) else { return };
+        let Some(running) = current.filter(|running| running.generation == generation) else {
+            return;
+        };
         match about {
             Some(About::Bell) => self.bell(worker),
             Some(About::Control) => self.control(worker),
@@ -193,7 +218,11 @@ impl Driver {
 
     /// A worker has rung: nobody else looks for its answers.
     fn bell(&mut self, worker: usize) {
-        if let Some(Running { stage: Stage::Handshake { lane, .. }, .. }) = &self.workers[worker] {
+        if let Some(Running {
+            stage: Stage::Handshake { lane, .. },
+            ..
+        }) = &self.workers[worker]
+        {
             // There is nothing that it could have answered yet.
             if !lane.bell().clear() {
                 let _ = epoll::delete(&self.epoll, lane.bell());
@@ -248,7 +277,13 @@ impl Driver {
         }
     }
 
-    fn watch(&self, fd: BorrowedFd<'_>, worker: usize, generation: u32, about: About) -> rustix::io::Result<()> {
+    fn watch(
+        &self,
+        fd: BorrowedFd<'_>,
+        worker: usize,
+        generation: u32,
+        about: About,
+    ) -> rustix::io::Result<()> {
         let data = epoll::EventData::new_u64(event_data(worker, generation, about));
         epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)
     }
@@ -260,7 +295,11 @@ impl Driver {
         }
         for worker in self.supervisor.due(now) {
             let generation = self.supervisor.started(worker);
-            match self.recipe.start(worker, generation).and_then(|running| self.watched(running)) {
+            match self
+                .recipe
+                .start(worker, generation)
+                .and_then(|running| self.watched(running))
+            {
                 Ok(running) => self.workers[worker] = Some(running),
                 Err(error) => {
                     let pause = self.supervisor.died(now, worker, false);
@@ -300,7 +339,9 @@ impl Driver {
 
     /// The pool cannot come up: its caller is told, everything is taken down.
     fn start_failed(&mut self, error: StartError) {
-        self.shared.started.set(Err(Arc::new(Mutex::new(Some(error)))));
+        self.shared
+            .started
+            .set(Err(Arc::new(Mutex::new(Some(error)))));
         self.stop_now();
     }
 
@@ -319,9 +360,19 @@ fn event_data(worker: usize, generation: u32, about: About) -> u64 {
 }
 
 fn event_parts(data: u64) -> (usize, u32, Option<About>) {
-    let about = [About::Bell, About::Control, About::Exit, About::Stdout, About::Stderr];
+    let about = [
+        About::Bell,
+        About::Control,
+        About::Exit,
+        About::Stdout,
+        About::Stderr,
+    ];
     let worker = (data as u32 >> 3) as usize;
-    (worker, (data >> 32) as u32, about.get((data & 7) as usize).copied())
+    (
+        worker,
+        (data >> 32) as u32,
+        about.get((data & 7) as usize).copied(),
+    )
 }
 
 /// Until `next`; `None`: for ever.
@@ -330,5 +381,8 @@ fn timeout(next: Nanos) -> Option<Timespec> {
         return None;
     }
     let left = next.saturating_sub(now_ns());
-    Some(Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 })
+    Some(Timespec {
+        tv_sec: (left / 1_000_000_000) as i64,
+        tv_nsec: (left % 1_000_000_000) as i64,
+    })
 }

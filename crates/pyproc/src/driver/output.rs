@@ -31,7 +31,11 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(fd: OwnedFd, kind: LogStream) -> Self {
-        Self { fd, kind, partial: Vec::new() }
+        Self {
+            fd,
+            kind,
+            partial: Vec::new(),
+        }
     }
 
     pub(crate) fn fd(&self) -> &OwnedFd {
@@ -127,11 +131,21 @@ pub(crate) fn emit(source: Source, log: &Log, tail: &mut Tail) {
     }
     let (logger, message, call) = (log.logger.as_str(), log.message.as_str(), log.call);
     match log.level {
-        LogLevel::Trace => tracing::trace!(target: "pyproc::worker", worker, pid, call, logger, "{message}"),
-        LogLevel::Debug => tracing::debug!(target: "pyproc::worker", worker, pid, call, logger, "{message}"),
-        LogLevel::Info => tracing::info!(target: "pyproc::worker", worker, pid, call, logger, "{message}"),
-        LogLevel::Warn => tracing::warn!(target: "pyproc::worker", worker, pid, call, logger, "{message}"),
-        LogLevel::Error => tracing::error!(target: "pyproc::worker", worker, pid, call, logger, "{message}"),
+        LogLevel::Trace => {
+            tracing::trace!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+        }
+        LogLevel::Debug => {
+            tracing::debug!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+        }
+        LogLevel::Info => {
+            tracing::info!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+        }
+        LogLevel::Warn => {
+            tracing::warn!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+        }
+        LogLevel::Error => {
+            tracing::error!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+        }
     }
 }
 

@@ -31,7 +31,9 @@ impl Driver {
     pub(super) fn control(&mut self, worker: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..MESSAGES {
-            let Some(running) = &mut self.workers[worker] else { break };
+            let Some(running) = &mut self.workers[worker] else {
+                break;
+            };
             match running.receive(&mut buffer) {
                 Heard::Nothing => break,
                 Heard::Message(message, bytes) => self.said(worker, message, bytes),
@@ -47,34 +49,51 @@ impl Driver {
     }
 
     fn said(&mut self, worker: usize, message: ToHost, length: usize) {
-        let Some(running) = &mut self.workers[worker] else { return };
+        let Some(running) = &mut self.workers[worker] else {
+            return;
+        };
         if running.verdict.is_some() && !matches!(message, ToHost::Log(_)) {
             return;
         }
         match (message, &mut running.stage) {
             (ToHost::Log(log), _) => emit(running.source, &log, &mut running.tail),
-            (ToHost::Function(info), Stage::Handshake { functions, bytes, .. }) => {
+            (
+                ToHost::Function(info),
+                Stage::Handshake {
+                    functions, bytes, ..
+                },
+            ) => {
                 functions.push(info);
                 *bytes += length;
                 if functions.len() > FUNCTIONS || *bytes > FUNCTION_BYTES {
-                    let message = format!("it exposes more than {FUNCTIONS} functions, or too much about them");
+                    let message = format!(
+                        "it exposes more than {FUNCTIONS} functions, or too much about them"
+                    );
                     self.condemn(worker, Verdict::Violation(message));
                 }
             }
             (ToHost::Ready(ready), Stage::Handshake { .. }) => self.ready(worker, &ready),
-            (refusal @ (ToHost::Rejected { .. } | ToHost::StartFailed { .. }), Stage::Handshake { .. }) => {
+            (
+                refusal @ (ToHost::Rejected { .. } | ToHost::StartFailed { .. }),
+                Stage::Handshake { .. },
+            ) => {
                 // It ends by itself; how it ends says no more than this.
                 running.verdict = Some(Verdict::Refused(refusal));
                 self.hung_up(worker);
             }
             // A script may go on to raise after it has served; its exit says so.
             (ToHost::StartFailed { .. }, _) => {}
-            (ToHost::SegmentRequest { request, bytes }, Stage::Up) => self.grant(worker, request, bytes),
+            (ToHost::SegmentRequest { request, bytes }, Stage::Up) => {
+                self.grant(worker, request, bytes)
+            }
             (ToHost::SegmentDropped { number, direction }, Stage::Up | Stage::Dying { .. }) => {
                 self.segment_dropped(worker, number, direction);
             }
             (_, Stage::Dying { .. }) => {}
-            _ => self.condemn(worker, Verdict::Violation("it sent a control message out of turn".to_owned())),
+            _ => self.condemn(
+                worker,
+                Verdict::Violation("it sent a control message out of turn".to_owned()),
+            ),
         }
     }
 
@@ -88,12 +107,21 @@ impl Driver {
             self.condemn(worker, Verdict::Refused(refusal));
             return;
         }
-        let Some(running) = &mut self.workers[worker] else { return };
-        let Stage::Handshake { lane, functions, .. } = std::mem::replace(&mut running.stage, Stage::Up) else { return };
+        let Some(running) = &mut self.workers[worker] else {
+            return;
+        };
+        let Stage::Handshake {
+            lane, functions, ..
+        } = std::mem::replace(&mut running.stage, Stage::Up)
+        else {
+            return;
+        };
         let settings = &self.shared.settings;
         let known = self.shared.functions.get_or_init(|| {
             let limited = functions.iter().map(|info| Function {
-                limit_ns: info.timeout_ns.unwrap_or(settings.timeout.as_nanos() as u64),
+                limit_ns: info
+                    .timeout_ns
+                    .unwrap_or(settings.timeout.as_nanos() as u64),
                 info: info.clone(),
             });
             Functions::new(limited.collect())
@@ -107,7 +135,11 @@ impl Driver {
         };
         let mut end = WorkerEnd::new(*lane, running.generation, Arc::clone(&running.control));
         end.set_numbers(numbers);
-        let (generation, pid, python) = (running.generation, running.source.pid, ready.python.as_str());
+        let (generation, pid, python) = (
+            running.generation,
+            running.source.pid,
+            ready.python.as_str(),
+        );
         tracing::debug!(target: "pyproc", worker, pid, python, "a worker is ready");
         let shared = Arc::clone(&self.shared);
         let mut core = shared.core.lock();
@@ -119,7 +151,9 @@ impl Driver {
         core.ends.ends[worker] = Some(end);
         let now = now_ns();
         let core_now = &mut *core;
-        core_now.scheduler.worker_up(now, worker, generation, &mut core_now.ends);
+        core_now
+            .scheduler
+            .worker_up(now, worker, generation, &mut core_now.ends);
         core.watched();
         shared.unlock(core);
         if !self.started && self.all_up() {
@@ -129,29 +163,54 @@ impl Driver {
     }
 
     fn all_up(&self) -> bool {
-        self.workers.iter().all(|running| matches!(running, Some(running) if matches!(running.stage, Stage::Up)))
+        self.workers
+            .iter()
+            .all(|running| matches!(running, Some(running) if matches!(running.stage, Stage::Up)))
     }
 
     /// Memory for a large result. Large pieces are made on another thread: zeroing them takes long.
     fn grant(&mut self, worker: usize, request: u32, bytes: u64) {
         const HERE: u64 = 8 << 20;
-        let Some(running) = &self.workers[worker] else { return };
+        let Some(running) = &self.workers[worker] else {
+            return;
+        };
         let generation = running.generation;
         let limit = self.shared.settings.max_body as u64;
         if bytes > limit {
-            self.deny(worker, request, format!("a result of {bytes} bytes is beyond max_body, {limit}"));
+            self.deny(
+                worker,
+                request,
+                format!("a result of {bytes} bytes is beyond max_body, {limit}"),
+            );
             return;
         }
-        let promised = self.shared.core.lock().ends.get(worker).is_some_and(|end| end.responses.promise());
+        let promised = self
+            .shared
+            .core
+            .lock()
+            .ends
+            .get(worker)
+            .is_some_and(|end| end.responses.promise());
         if !promised {
-            self.deny(worker, request, "it holds segments that it does not use".to_owned());
+            self.deny(
+                worker,
+                request,
+                "it holds segments that it does not use".to_owned(),
+            );
             return;
         }
         let shared = Arc::clone(&self.shared);
         let give = move || {
-            let memory = SegmentMemory::create(bytes as usize, PeerAccess::ReadWrite, &shared.allowance);
+            let memory =
+                SegmentMemory::create(bytes as usize, PeerAccess::ReadWrite, &shared.allowance);
             let core = &mut *shared.core.lock();
-            let Some(end) = core.ends.get(worker).filter(|end| end.generation == generation) else { return };
+            let Some(end) = core
+                .ends
+                .get(worker)
+                .filter(|end| end.generation == generation)
+            else {
+                return;
+            };
             end.responses.made();
             let granted = match memory {
                 Ok(memory) => end.grant(now_ns(), request, memory),
@@ -163,7 +222,10 @@ impl Driver {
         };
         if bytes <= HERE {
             give();
-        } else if let Err(error) = std::thread::Builder::new().name("pyproc-memory".to_owned()).spawn(give) {
+        } else if let Err(error) = std::thread::Builder::new()
+            .name("pyproc-memory".to_owned())
+            .spawn(give)
+        {
             if let Some(end) = self.shared.core.lock().ends.get(worker) {
                 end.responses.made();
             }
@@ -179,7 +241,9 @@ impl Driver {
 
     fn segment_dropped(&mut self, worker: usize, number: u32, direction: Direction) {
         let mut core = self.shared.core.lock();
-        let Some(end) = core.ends.get(worker) else { return };
+        let Some(end) = core.ends.get(worker) else {
+            return;
+        };
         let known = match direction {
             Direction::Request => end.requests.dropped(number),
             Direction::Response => end.responses.dropped(number),
@@ -194,7 +258,10 @@ impl Driver {
 
 /// The worker's number of each of the pool's functions.
 fn numbers(known: &Functions, functions: &[FunctionInfo]) -> Result<Vec<Option<u16>>, String> {
-    let by_name: HashMap<&str, &FunctionInfo> = functions.iter().map(|info| (info.name.as_str(), info)).collect();
+    let by_name: HashMap<&str, &FunctionInfo> = functions
+        .iter()
+        .map(|info| (info.name.as_str(), info))
+        .collect();
     known
         .list
         .iter()

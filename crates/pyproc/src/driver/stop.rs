@@ -7,7 +7,7 @@ use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::message::ToWorker;
 
 use super::{Driver, Stage};
-use crate::core::{Phase};
+use crate::core::Phase;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::scheduler::Nanos;
 
@@ -123,12 +123,18 @@ impl Driver {
                 running.process.kill_group();
             }
         }
-        self.stop = Some(Stop::Asked { until: now + PATIENCE_NS, stopped });
+        self.stop = Some(Stop::Asked {
+            until: now + PATIENCE_NS,
+            stopped,
+        });
     }
 
     /// All processes are gone and nothing is to be started.
     pub(super) fn is_over(&self) -> bool {
-        let past_draining = matches!(self.stop, Some(Stop::Asked { .. } | Stop::Terminated { .. } | Stop::Killed { .. }));
+        let past_draining = matches!(
+            self.stop,
+            Some(Stop::Asked { .. } | Stop::Terminated { .. } | Stop::Killed { .. })
+        );
         past_draining && self.workers.iter().all(Option::is_none)
     }
 
@@ -145,16 +151,25 @@ impl Driver {
         let after = shared.settings.shutdown_timeout;
         let patience = Duration::from_nanos(2 * PATIENCE_NS);
         let result = match self.stop {
-            Some(Stop::Asked { stopped, .. } | Stop::Terminated { stopped, .. } | Stop::Killed { stopped, .. }) if stopped > 0 => {
-                Err(ShutdownError::Unfinished { stopped, after })
-            }
-            Some(Stop::Killed { killed, .. }) if killed > 0 => Err(ShutdownError::Killed { killed, after: patience }),
+            Some(
+                Stop::Asked { stopped, .. }
+                | Stop::Terminated { stopped, .. }
+                | Stop::Killed { stopped, .. },
+            ) if stopped > 0 => Err(ShutdownError::Unfinished { stopped, after }),
+            Some(Stop::Killed { killed, .. }) if killed > 0 => Err(ShutdownError::Killed {
+                killed,
+                after: patience,
+            }),
             _ => Ok(()),
         };
-        shared.started.set(Err(Arc::new(parking_lot::Mutex::new(Some(StartError::System {
-            action: "start its workers",
-            source: std::io::Error::other("it was closed meanwhile"),
-        })))));
+        shared
+            .started
+            .set(Err(Arc::new(parking_lot::Mutex::new(Some(
+                StartError::System {
+                    action: "start its workers",
+                    source: std::io::Error::other("it was closed meanwhile"),
+                },
+            )))));
         // Descriptors and memory first, the news last.
         drop(self);
         shared.stopped.set(result);
@@ -164,7 +179,9 @@ impl Driver {
 impl crate::core::Core {
     /// Ends a call because the pool does.
     fn stop_call(&mut self, now: Nanos, key: crate::slab::Key) {
-        let Some(ended) = self.end(now, key) else { return };
+        let Some(ended) = self.end(now, key) else {
+            return;
+        };
         let error = match ended {
             crate::scheduler::Ended::NotStarted => CallError::Closed,
             crate::scheduler::Ended::Running { .. } => CallError::Cancelled,

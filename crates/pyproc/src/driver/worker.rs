@@ -9,7 +9,9 @@ use std::sync::Arc;
 use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::control::{ControlSocket, pair};
 use pyproc_ipc::lane::HostLane;
-use pyproc_ipc::message::{FunctionInfo, LogStream, MAX_MESSAGE, PROTOCOL, ToHost, ToWorker, Welcome};
+use pyproc_ipc::message::{
+    FunctionInfo, LogStream, MAX_MESSAGE, PROTOCOL, ToHost, ToWorker, Welcome,
+};
 use pyproc_ipc::process::{Process, Spawn, Spawned};
 
 use super::output::{Source, Stream, Tail};
@@ -37,10 +39,18 @@ impl Recipe {
     pub(crate) fn new(settings: &Settings, python: PathBuf, spin_ns: u64) -> Self {
         let mut args: Vec<OsString> = match &settings.target {
             Target::Script(script) => vec![script.into()],
-            Target::Module { .. } => vec!["-m".into(), "pyproc_worker".into(), settings.target.to_string().into()],
+            Target::Module { .. } => vec![
+                "-m".into(),
+                "pyproc_worker".into(),
+                settings.target.to_string().into(),
+            ],
         };
         args.extend(settings.args.iter().map(OsString::from));
-        let env = settings.env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+        let env = settings
+            .env
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+            .collect();
         Self {
             python,
             args,
@@ -70,7 +80,10 @@ impl Recipe {
         let mut bytes = Vec::new();
         welcome.encode(&mut bytes);
         control
-            .send(&bytes, &[lane.memory().fd(), bells.bell.as_fd(), bells.ringer.as_fd()])
+            .send(
+                &bytes,
+                &[lane.memory().fd(), bells.bell.as_fd(), bells.ringer.as_fd()],
+            )
             .map_err(|source| refused("greet a worker", source))?;
         let out_of_memory = Counter::read();
         let spawn = Spawn {
@@ -80,9 +93,16 @@ impl Recipe {
             current_dir: self.directory.as_deref(),
             control: inherited,
         };
-        let Spawned { process, stdout, stderr } = spawn.spawn().map_err(|source| self.no_process(source))?;
+        let Spawned {
+            process,
+            stdout,
+            stderr,
+        } = spawn.spawn().map_err(|source| self.no_process(source))?;
         Ok(Running {
-            source: Source { worker, pid: process.pid() },
+            source: Source {
+                worker,
+                pid: process.pid(),
+            },
             process,
             control: Arc::new(control),
             stdout: Some(Stream::new(stdout, LogStream::Stdout)),
@@ -91,7 +111,11 @@ impl Recipe {
             generation,
             out_of_memory,
             since: now_ns(),
-            stage: Stage::Handshake { lane: Box::new(lane), functions: Vec::new(), bytes: 0 },
+            stage: Stage::Handshake {
+                lane: Box::new(lane),
+                functions: Vec::new(),
+                bytes: 0,
+            },
             ends_by: Nanos::MAX,
             verdict: None,
         })
@@ -101,7 +125,10 @@ impl Recipe {
         if is_descriptors(&source) {
             StartError::Descriptors { source }
         } else {
-            StartError::SharedMemory { needed: 2 * self.ring as u64, source }
+            StartError::SharedMemory {
+                needed: 2 * self.ring as u64,
+                source,
+            }
         }
     }
 
@@ -109,7 +136,10 @@ impl Recipe {
         if is_descriptors(&source) {
             StartError::Descriptors { source }
         } else {
-            StartError::Spawn { program: self.python.clone(), source }
+            StartError::Spawn {
+                program: self.python.clone(),
+                source,
+            }
         }
     }
 
@@ -120,18 +150,29 @@ impl Recipe {
 
 /// The system refused something; descriptors that have run out are a cause of their own.
 pub(super) fn refused(action: &'static str, source: io::Error) -> StartError {
-    if is_descriptors(&source) { StartError::Descriptors { source } } else { StartError::System { action, source } }
+    if is_descriptors(&source) {
+        StartError::Descriptors { source }
+    } else {
+        StartError::System { action, source }
+    }
 }
 
 /// Have descriptors run out, those of the process (EMFILE) or of the system (ENFILE)?
 pub(super) fn is_descriptors(error: &io::Error) -> bool {
-    matches!(rustix::io::Errno::from_io_error(error), Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+    matches!(
+        rustix::io::Errno::from_io_error(error),
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    )
 }
 
 /// How far a process is.
 pub(crate) enum Stage {
     /// Started; its functions are coming in.
-    Handshake { lane: Box<HostLane>, functions: Vec<FunctionInfo>, bytes: usize },
+    Handshake {
+        lane: Box<HostLane>,
+        functions: Vec<FunctionInfo>,
+        bytes: usize,
+    },
     /// It takes calls; its lane is with the scheduler.
     Up,
     /// To be killed at `kill_at`; its stack is being written meanwhile. As long as that goes on the
@@ -193,7 +234,12 @@ impl Running {
     }
 
     pub(crate) fn read_stdout(&mut self) {
-        let Self { stdout, tail, source, .. } = self;
+        let Self {
+            stdout,
+            tail,
+            source,
+            ..
+        } = self;
         if let Some(stream) = stdout
             && !stream.read(*source, tail)
         {
@@ -203,7 +249,12 @@ impl Running {
     }
 
     pub(crate) fn read_stderr(&mut self) {
-        let Self { stderr, tail, source, .. } = self;
+        let Self {
+            stderr,
+            tail,
+            source,
+            ..
+        } = self;
         if let Some(stream) = stderr
             && !stream.read(*source, tail)
         {
@@ -220,7 +271,13 @@ impl Running {
     pub(crate) fn read_rest(&mut self) {
         self.read_stdout();
         self.read_stderr();
-        let Self { stdout, stderr, tail, source, .. } = self;
+        let Self {
+            stdout,
+            stderr,
+            tail,
+            source,
+            ..
+        } = self;
         for stream in [stdout, stderr].into_iter().flatten() {
             stream.finish(*source, tail);
         }
@@ -228,7 +285,10 @@ impl Running {
 
     /// The descriptors of the process that the driver waits on.
     pub(crate) fn fds(&self) -> [Option<&OwnedFd>; 2] {
-        [self.stdout.as_ref().map(Stream::fd), self.stderr.as_ref().map(Stream::fd)]
+        [
+            self.stdout.as_ref().map(Stream::fd),
+            self.stderr.as_ref().map(Stream::fd),
+        ]
     }
 }
 

@@ -15,8 +15,14 @@ const NEVER: Nanos = u64::MAX / 4;
 
 /// Plain functions that are quick, slow, or never end, and coroutines likewise.
 fn functions() -> Vec<Behaviour> {
-    let plain = |run_ns| Behaviour { is_async: false, run_ns };
-    let coroutine = |run_ns| Behaviour { is_async: true, run_ns };
+    let plain = |run_ns| Behaviour {
+        is_async: false,
+        run_ns,
+    };
+    let coroutine = |run_ns| Behaviour {
+        is_async: true,
+        run_ns,
+    };
     vec![
         plain(US),
         plain(40 * US),
@@ -34,13 +40,29 @@ const ENDLESS: u32 = 3;
 const ENDLESS_COROUTINE: u32 = 6;
 
 fn world(workers: usize) -> World {
-    let mut world = World::new(Shape { workers, queue: 1_000, max_concurrency: 4, room: 1_000 }, functions(), 1);
+    let mut world = World::new(
+        Shape {
+            workers,
+            queue: 1_000,
+            max_concurrency: 4,
+            room: 1_000,
+        },
+        functions(),
+        1,
+    );
     world.up_all();
     world
 }
 
 fn call(function: u32) -> Spec {
-    Spec { function, deadline: NEVER, timeout: NEVER, limit: 50 * MS, max_attempts: 1, bound: None }
+    Spec {
+        function,
+        deadline: NEVER,
+        timeout: NEVER,
+        limit: 50 * MS,
+        max_attempts: 1,
+        bound: None,
+    }
 }
 
 #[test]
@@ -83,9 +105,21 @@ fn scenario(seed: u64) {
         assert!(world.outcome(ticket).is_some(), "call {ticket} never ended");
         assert!(world.take(ticket));
     }
-    assert!(world.scheduler.is_idle() && world.scheduler.sent() == 0 && world.scheduler.queued() == 0);
-    assert_eq!(world.scheduler.calls.iter().count(), 0, "nothing is remembered of calls that are over");
-    assert!(world.scheduler.workers.iter().all(|worker| worker.outstanding == 0 && worker.abandoned == 0));
+    assert!(
+        world.scheduler.is_idle() && world.scheduler.sent() == 0 && world.scheduler.queued() == 0
+    );
+    assert_eq!(
+        world.scheduler.calls.iter().count(),
+        0,
+        "nothing is remembered of calls that are over"
+    );
+    assert!(
+        world
+            .scheduler
+            .workers
+            .iter()
+            .all(|worker| worker.outstanding == 0 && worker.abandoned == 0)
+    );
 }
 
 fn step(world: &mut World, random: &mut Random, slow_calls: bool) {
@@ -93,7 +127,11 @@ fn step(world: &mut World, random: &mut Random, slow_calls: bool) {
     match random.below(100) {
         0..40 => {
             let function = random.below(if slow_calls { 7 } else { 2 }) as u32;
-            let timeout = if random.one_in(2) { random.below(2 * MS) } else { random.below(100 * MS) };
+            let timeout = if random.one_in(2) {
+                random.below(2 * MS)
+            } else {
+                random.below(100 * MS)
+            };
             let up = world.rings.processes[worker].alive;
             let spec = Spec {
                 function,
@@ -115,7 +153,8 @@ fn step(world: &mut World, random: &mut Random, slow_calls: bool) {
         }
         90..94 if !world.calls.is_empty() => {
             // Of the younger ones, which may still be under way.
-            let young = world.calls.len() as u64 - 1 - random.below(world.calls.len().min(30) as u64);
+            let young =
+                world.calls.len() as u64 - 1 - random.below(world.calls.len().min(30) as u64);
             world.give_up(young as usize);
         }
         94..96 if world.rings.processes[worker].alive => world.die(worker),
@@ -132,8 +171,14 @@ fn stale(world: &mut World, random: &mut Random, worker: usize) {
         Some(record) => record.id.wrapping_add(1 << 16),
         None => random.below(u64::MAX),
     };
-    let out = world.rings.processes[worker].records.iter().any(|record| record.id == id);
-    assert!(out || world.scheduler.lookup(worker, id).is_none(), "the id {id:#x} is taken for a call");
+    let out = world.rings.processes[worker]
+        .records
+        .iter()
+        .any(|record| record.id == id);
+    assert!(
+        out || world.scheduler.lookup(worker, id).is_none(),
+        "the id {id:#x} is taken for a call"
+    );
 }
 
 #[test]
@@ -147,7 +192,9 @@ fn what_waits_behind_a_slow_call_goes_to_an_idle_worker() {
     }
     world.functions[QUICK as usize].run_ns = NEVER;
     world.die(1);
-    let tickets: Vec<_> = (0..10).map(|_| world.submit(call(QUICK)).expect("room")).collect();
+    let tickets: Vec<_> = (0..10)
+        .map(|_| world.submit(call(QUICK)).expect("room"))
+        .collect();
     world.advance(STALL_NS);
     world.functions[QUICK as usize].run_ns = US;
     world.up(1);
@@ -155,7 +202,10 @@ fn what_waits_behind_a_slow_call_goes_to_an_idle_worker() {
         world.advance(STALL_NS);
         world.clock();
     }
-    let ended = tickets.iter().filter(|&&ticket| world.outcome(ticket) == Some(Outcome::Answered)).count();
+    let ended = tickets
+        .iter()
+        .filter(|&&ticket| world.outcome(ticket) == Some(Outcome::Answered))
+        .count();
     assert_eq!(ended, 9, "all but the one that runs");
 }
 
@@ -170,15 +220,28 @@ fn long_coroutines_leave_room_for_plain_calls() {
     let other = world.submit(call(SLOW)).expect("room");
     world.advance(10 * MS);
     world.drain_all();
-    assert_eq!([slow, other].map(|ticket| world.outcome(ticket)), [Some(Outcome::Answered); 2]);
+    assert_eq!(
+        [slow, other].map(|ticket| world.outcome(ticket)),
+        [Some(Outcome::Answered); 2]
+    );
 }
 
 #[test]
 fn calls_bound_to_one_worker_do_not_hold_up_the_others() {
     let mut world = world(2);
-    world.submit(Spec { bound: Some(0), ..call(ENDLESS) }).expect("room");
+    world
+        .submit(Spec {
+            bound: Some(0),
+            ..call(ENDLESS)
+        })
+        .expect("room");
     world.advance(US);
-    let waits = world.submit(Spec { bound: Some(0), ..call(SLOW) }).expect("room");
+    let waits = world
+        .submit(Spec {
+            bound: Some(0),
+            ..call(SLOW)
+        })
+        .expect("room");
     let free = world.submit(call(QUICK)).expect("room");
     world.advance(10 * US);
     world.drain_all();
@@ -190,7 +253,12 @@ fn calls_bound_to_one_worker_do_not_hold_up_the_others() {
     world.drain_all();
     assert_eq!(world.outcome(waits), Some(Outcome::Answered));
     // As does a death before it is made.
-    let late = world.submit(Spec { bound: Some(0), ..call(QUICK) }).expect("room");
+    let late = world
+        .submit(Spec {
+            bound: Some(0),
+            ..call(QUICK)
+        })
+        .expect("room");
     world.advance(10 * MS);
     world.drain_all();
     assert_eq!(world.outcome(late), Some(Outcome::Answered));
@@ -198,11 +266,18 @@ fn calls_bound_to_one_worker_do_not_hold_up_the_others() {
 
 #[test]
 fn a_ring_full_of_calls_taken_back_does_not_stop_the_worker_for_good() {
-    let shape = Shape { workers: 1, queue: 1_000, max_concurrency: 4, room: 4 };
+    let shape = Shape {
+        workers: 1,
+        queue: 1_000,
+        max_concurrency: 4,
+        room: 4,
+    };
     let mut world = World::new(shape, functions(), 1);
     world.up_all();
     world.rings.processes[0].stalled = true;
-    let tickets: Vec<_> = (0..4).map(|_| world.submit(call(SLOW)).expect("room")).collect();
+    let tickets: Vec<_> = (0..4)
+        .map(|_| world.submit(call(SLOW)).expect("room"))
+        .collect();
     tickets.into_iter().for_each(|ticket| world.give_up(ticket));
     let waits = world.submit(call(SLOW)).expect("room");
     world.rings.processes[0].stalled = false;
@@ -222,7 +297,12 @@ fn only_the_functions_own_limit_kills_and_it_counts_from_the_start() {
     world.drain_all();
     assert_eq!(world.outcome(first), Some(Outcome::Answered));
     let started = world.now;
-    let second = world.submit(Spec { deadline: started + MS, ..call(ENDLESS) }).expect("room");
+    let second = world
+        .submit(Spec {
+            deadline: started + MS,
+            ..call(ENDLESS)
+        })
+        .expect("room");
     world.advance(2 * MS);
     world.drain_all();
     let (due, _) = world.scheduler.due(world.now);
@@ -234,7 +314,10 @@ fn only_the_functions_own_limit_kills_and_it_counts_from_the_start() {
     assert_eq!(world.scheduler.overdue(started + 50 * MS), [0]);
     // Until then it keeps its place: a slow call is not sent behind it.
     let third = world.submit(call(SLOW)).expect("room");
-    assert_eq!((world.scheduler.outstanding(0), world.scheduler.queued()), (1, 1));
+    assert_eq!(
+        (world.scheduler.outstanding(0), world.scheduler.queued()),
+        (1, 1)
+    );
     world.die(0);
     assert_eq!(world.outcome(third), None);
     world.up(0);

@@ -61,7 +61,12 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn start(room: usize, now: Nanos) -> Self {
-        Self { alive: true, room, clock: now, ..Self::default() }
+        Self {
+            alive: true,
+            room,
+            clock: now,
+            ..Self::default()
+        }
     }
 
     /// Has the ring no room for another record?
@@ -71,7 +76,9 @@ impl Process {
 
     /// Calls that run.
     pub(super) fn running(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().filter(|record| matches!(record.state, State::Running { .. }))
+        self.records
+            .iter()
+            .filter(|record| matches!(record.state, State::Running { .. }))
     }
 
     /// Works until `to`; `jitter` scales each run.
@@ -83,7 +90,9 @@ impl Process {
         mut deed: impl FnMut(Deed, Nanos),
     ) {
         while self.alive && !self.stalled {
-            let plain = self.running().find(|record| !functions[record.function].is_async);
+            let plain = self
+                .running()
+                .find(|record| !functions[record.function].is_async);
             if plain.is_none() && self.next < self.published {
                 let clock = self.clock;
                 let record = &mut self.records[self.next];
@@ -93,14 +102,23 @@ impl Process {
                     State::Queued if record.deadline < clock => {
                         record.state = State::Answered;
                         deed(Deed::Expired(record.ticket), clock);
-                        self.answers.push_back(Answer { id: record.id, ticket: record.ticket, run_ns: 0 });
+                        self.answers.push_back(Answer {
+                            id: record.id,
+                            ticket: record.ticket,
+                            run_ns: 0,
+                        });
                     }
                     State::Queued => {
                         let until = clock.saturating_add(jitter(functions[record.function].run_ns));
-                        record.state = State::Running { since: clock, until };
+                        record.state = State::Running {
+                            since: clock,
+                            until,
+                        };
                         deed(Deed::Started(record.ticket), clock);
                     }
-                    State::Running { .. } | State::Answered => unreachable!("a record is taken once"),
+                    State::Running { .. } | State::Answered => {
+                        unreachable!("a record is taken once")
+                    }
                 }
                 continue;
             }
@@ -109,17 +127,28 @@ impl Process {
                 State::Running { until, .. } => until,
                 _ => Nanos::MAX,
             };
-            let first = plain.map_or_else(|| self.running().map(end_of).min(), |plain| Some(end_of(plain)));
+            let first = plain.map_or_else(
+                || self.running().map(end_of).min(),
+                |plain| Some(end_of(plain)),
+            );
             let plain_runs = plain.is_some();
-            let Some(until) = first.filter(|&until| until <= to) else { break };
+            let Some(until) = first.filter(|&until| until <= to) else {
+                break;
+            };
             self.clock = self.clock.max(until);
             let ended = self.records.iter_mut().find(|record| {
                 end_of(record) == until && plain_runs != functions[record.function].is_async
             });
             let Some(record) = ended else { break };
-            let State::Running { since, .. } = record.state else { break };
+            let State::Running { since, .. } = record.state else {
+                break;
+            };
             record.state = State::Answered;
-            self.answers.push_back(Answer { id: record.id, ticket: record.ticket, run_ns: self.clock - since });
+            self.answers.push_back(Answer {
+                id: record.id,
+                ticket: record.ticket,
+                run_ns: self.clock - since,
+            });
         }
         self.clock = self.clock.max(to);
     }
@@ -145,19 +174,39 @@ pub(super) struct Rings {
 impl Rings {
     /// The record under which a worker has a call.
     pub(super) fn record(&self, worker: usize, id: u64) -> &Record {
-        self.processes[worker].records.iter().find(|record| record.id == id).expect("a record of this id")
+        self.processes[worker]
+            .records
+            .iter()
+            .find(|record| record.id == id)
+            .expect("a record of this id")
     }
 }
 
 impl Lanes<Ticket> for Rings {
-    fn push(&mut self, worker: usize, id: u64, function: usize, deadline: Nanos, data: &mut Ticket) -> Option<u64> {
+    fn push(
+        &mut self,
+        worker: usize,
+        id: u64,
+        function: usize,
+        deadline: Nanos,
+        data: &mut Ticket,
+    ) -> Option<u64> {
         let process = &mut self.processes[worker];
         process.refused = process.full();
         if process.refused {
             return None;
         }
-        assert!(process.records.iter().all(|record| record.id != id), "the id {id:#x} is used twice");
-        process.records.push(Record { id, ticket: *data, function, deadline, state: State::Queued });
+        assert!(
+            process.records.iter().all(|record| record.id != id),
+            "the id {id:#x} is used twice"
+        );
+        process.records.push(Record {
+            id,
+            ticket: *data,
+            function,
+            deadline,
+            state: State::Queued,
+        });
         Some(process.records.len() as u64 - 1)
     }
 
@@ -167,7 +216,12 @@ impl Lanes<Ticket> for Rings {
 
     fn revoke(&mut self, worker: usize, position: u64) -> bool {
         let record = &mut self.processes[worker].records[position as usize];
-        assert_ne!(record.state, State::Revoked, "call {} is taken back twice", record.ticket);
+        assert_ne!(
+            record.state,
+            State::Revoked,
+            "call {} is taken back twice",
+            record.ticket
+        );
         let revoked = record.state == State::Queued;
         if revoked {
             record.state = State::Revoked;

@@ -73,14 +73,24 @@ impl World {
         let mut rings = Rings::default();
         rings.processes.resize_with(shape.workers, Process::default);
         let generations = vec![0; shape.workers];
-        Self { now: 1_000, random: Random(seed), shape, scheduler, rings, functions, calls: Vec::new(), generations }
+        Self {
+            now: 1_000,
+            random: Random(seed),
+            shape,
+            scheduler,
+            rings,
+            functions,
+            calls: Vec::new(),
+            generations,
+        }
     }
 
     /// A fresh process for a worker.
     pub(super) fn up(&mut self, worker: usize) {
         self.generations[worker] += 1;
         self.rings.processes[worker] = Process::start(self.shape.room, self.now);
-        self.scheduler.worker_up(self.now, worker, self.generations[worker], &mut self.rings);
+        self.scheduler
+            .worker_up(self.now, worker, self.generations[worker], &mut self.rings);
         self.check();
     }
 
@@ -95,13 +105,28 @@ impl World {
     /// A new call; `None`: the queue is full.
     pub(super) fn submit(&mut self, spec: Spec) -> Option<Ticket> {
         let ticket = self.calls.len();
-        let bound = spec.bound.map(|worker| (worker as usize, self.generations[worker as usize]));
+        let bound = spec
+            .bound
+            .map(|worker| (worker as usize, self.generations[worker as usize]));
         let queued = self.scheduler.queued();
-        match self.scheduler.submit(self.now, spec, ticket, &mut self.rings) {
-            Ok(key) => self.calls.push(Watched { key, spec, starts: 0, bound, outcome: None, taken: false }),
+        match self
+            .scheduler
+            .submit(self.now, spec, ticket, &mut self.rings)
+        {
+            Ok(key) => self.calls.push(Watched {
+                key,
+                spec,
+                starts: 0,
+                bound,
+                outcome: None,
+                taken: false,
+            }),
             Err((_, data)) => {
                 assert_eq!(data, ticket, "a refused call's data comes back");
-                assert!(queued >= self.shape.queue, "a call is refused while the queue has room");
+                assert!(
+                    queued >= self.shape.queue,
+                    "a call is refused while the queue has room"
+                );
                 return None;
             }
         }
@@ -118,25 +143,50 @@ impl World {
     }
 
     fn work(&mut self, worker: usize) {
-        let Self { rings, random, calls, functions, now, generations, .. } = self;
+        let Self {
+            rings,
+            random,
+            calls,
+            functions,
+            now,
+            generations,
+            ..
+        } = self;
         let generation = generations[worker];
-        let alive: Vec<bool> = rings.processes.iter().map(|process| process.alive).collect();
+        let alive: Vec<bool> = rings
+            .processes
+            .iter()
+            .map(|process| process.alive)
+            .collect();
         let jitter = |run: u64| run.saturating_add(random.below(run / 2 + 1));
         rings.processes[worker].advance(*now, functions, jitter, |deed, at| match deed {
             Deed::Started(ticket) => {
                 let call = &mut calls[ticket];
                 assert_eq!(call.outcome, None, "call {ticket} is over, and runs");
-                assert!(call.spec.deadline >= at, "call {ticket} runs after its deadline");
+                assert!(
+                    call.spec.deadline >= at,
+                    "call {ticket} runs after its deadline"
+                );
                 let elsewhere = call.bound.is_some_and(|(bound, born)| {
                     bound != worker && alive[bound] && born == generations[bound]
                 });
-                assert!(!elsewhere, "call {ticket} is bound to {:?}, runs on {worker}/{generation}", call.bound);
+                assert!(
+                    !elsewhere,
+                    "call {ticket} is bound to {:?}, runs on {worker}/{generation}",
+                    call.bound
+                );
                 call.starts += 1;
-                assert!(call.starts <= call.spec.max_attempts, "call {ticket} runs too often");
+                assert!(
+                    call.starts <= call.spec.max_attempts,
+                    "call {ticket} runs too often"
+                );
             }
             Deed::Expired(ticket) => {
                 let call = &calls[ticket];
-                assert!(call.outcome.is_none() && call.spec.deadline < at, "call {ticket} is taken for expired");
+                assert!(
+                    call.outcome.is_none() && call.spec.deadline < at,
+                    "call {ticket} is taken for expired"
+                );
             }
         });
     }
@@ -147,19 +197,40 @@ impl World {
         while let Some(answer) = self.rings.processes[worker].answers.pop_front() {
             any = true;
             let call = &mut self.calls[answer.ticket];
-            match self.scheduler.lookup(worker, answer.id).expect("an answer to a call that is out") {
+            match self
+                .scheduler
+                .lookup(worker, answer.id)
+                .expect("an answer to a call that is out")
+            {
                 Answered::Live(key) => {
-                    assert_eq!(self.scheduler.data(key), Some(&mut answer.ticket.clone()), "an answer for another call");
-                    assert_eq!((key, call.outcome), (call.key, None), "call {} ends twice", answer.ticket);
+                    assert_eq!(
+                        self.scheduler.data(key),
+                        Some(&mut answer.ticket.clone()),
+                        "an answer for another call"
+                    );
+                    assert_eq!(
+                        (key, call.outcome),
+                        (call.key, None),
+                        "call {} ends twice",
+                        answer.ticket
+                    );
                     call.outcome = Some(Outcome::Answered);
                 }
                 Answered::Abandoned => {
-                    let expected = matches!(call.outcome, Some(Outcome::TimedOut { started: true } | Outcome::GivenUp));
+                    let expected = matches!(
+                        call.outcome,
+                        Some(Outcome::TimedOut { started: true } | Outcome::GivenUp)
+                    );
                     assert!(expected, "call {} counts as abandoned", answer.ticket);
                 }
             }
-            self.scheduler.answered(self.now, worker, answer.id, answer.run_ns);
-            assert_eq!(self.scheduler.lookup(worker, answer.id), None, "an answer counts once");
+            self.scheduler
+                .answered(self.now, worker, answer.id, answer.run_ns);
+            assert_eq!(
+                self.scheduler.lookup(worker, answer.id),
+                None,
+                "an answer counts once"
+            );
         }
         if any {
             self.scheduler.refill(self.now, worker, &mut self.rings);
@@ -178,11 +249,19 @@ impl World {
         assert!(next > self.now, "nothing in the past is waited for");
         for key in due {
             let ticket = *self.scheduler.data(key).expect("a call that is due exists");
-            let ended = self.scheduler.end(self.now, key, &mut self.rings).expect("a call that is due ends");
+            let ended = self
+                .scheduler
+                .end(self.now, key, &mut self.rings)
+                .expect("a call that is due ends");
             self.scheduler.finish(key);
             let call = &mut self.calls[ticket];
-            assert!(call.outcome.is_none() && call.spec.deadline <= self.now, "call {ticket} times out");
-            call.outcome = Some(Outcome::TimedOut { started: matches!(ended, Ended::Running { .. }) });
+            assert!(
+                call.outcome.is_none() && call.spec.deadline <= self.now,
+                "call {ticket} times out"
+            );
+            call.outcome = Some(Outcome::TimedOut {
+                started: matches!(ended, Ended::Running { .. }),
+            });
             self.ended(ticket, ended);
             self.check();
         }
@@ -202,11 +281,18 @@ impl World {
     fn overrun(&self, worker: usize) {
         let process = &self.rings.processes[worker];
         let over = process.running().any(|record| {
-            let State::Running { since, .. } = record.state else { return false };
+            let State::Running { since, .. } = record.state else {
+                return false;
+            };
             let call = &self.calls[record.ticket];
             // A coroutine's time counts from when it was sent: its worker takes it at once.
-            let slack = if self.functions[record.function].is_async { Nanos::MAX } else { 0 };
-            call.outcome.is_some() && self.now.saturating_sub(since).saturating_add(slack) >= call.spec.limit
+            let slack = if self.functions[record.function].is_async {
+                Nanos::MAX
+            } else {
+                0
+            };
+            call.outcome.is_some()
+                && self.now.saturating_sub(since).saturating_add(slack) >= call.spec.limit
         });
         assert!(over, "worker {worker} is killed before its limit");
     }
@@ -215,14 +301,23 @@ impl World {
     fn ended(&mut self, ticket: Ticket, ended: Ended) {
         match ended {
             Ended::NotStarted => {
-                let mut records = self.rings.processes.iter().flat_map(|process| &process.records);
-                let runs = records.any(|record| record.ticket == ticket && matches!(record.state, State::Running { .. }));
+                let mut records = self
+                    .rings
+                    .processes
+                    .iter()
+                    .flat_map(|process| &process.records);
+                let runs = records.any(|record| {
+                    record.ticket == ticket && matches!(record.state, State::Running { .. })
+                });
                 assert!(!runs, "call {ticket} runs, and is said not to");
             }
             Ended::Running { worker, id } => {
                 let record = self.rings.record(worker, id);
                 assert_eq!(record.ticket, ticket);
-                assert!(matches!(record.state, State::Running { .. } | State::Answered), "call {ticket} had not started");
+                assert!(
+                    matches!(record.state, State::Running { .. } | State::Answered),
+                    "call {ticket} had not started"
+                );
                 assert_eq!(self.scheduler.lookup(worker, id), Some(Answered::Abandoned));
                 if self.random.one_in(2) {
                     let now = self.now;
@@ -239,9 +334,18 @@ impl World {
             return;
         }
         let key = call.key;
-        let (ended, data) = self.scheduler.give_up(self.now, key, &mut self.rings).expect("a call that was not taken");
+        let (ended, data) = self
+            .scheduler
+            .give_up(self.now, key, &mut self.rings)
+            .expect("a call that was not taken");
         assert_eq!(data, ticket);
-        assert!(self.scheduler.data(key).is_none() && self.scheduler.give_up(self.now, key, &mut self.rings).is_none());
+        assert!(
+            self.scheduler.data(key).is_none()
+                && self
+                    .scheduler
+                    .give_up(self.now, key, &mut self.rings)
+                    .is_none()
+        );
         if self.calls[ticket].outcome.is_none() {
             self.calls[ticket].outcome = Some(Outcome::GivenUp);
             self.ended(ticket, ended);
@@ -258,7 +362,12 @@ impl World {
             return true;
         }
         let taken = self.scheduler.take_done(call.key);
-        assert_eq!(taken, call.outcome.is_some().then_some(ticket), "call {ticket}: {:?}", call.outcome);
+        assert_eq!(
+            taken,
+            call.outcome.is_some().then_some(ticket),
+            "call {ticket}: {:?}",
+            call.outcome
+        );
         call.taken = taken.is_some();
         call.taken
     }
@@ -287,7 +396,10 @@ impl World {
         }
         expected.sort_unstable();
         tickets.sort_unstable();
-        assert_eq!(tickets, expected, "exactly the calls that had started, and may not again, are lost");
+        assert_eq!(
+            tickets, expected,
+            "exactly the calls that had started, and may not again, are lost"
+        );
         assert_eq!(self.scheduler.outstanding(worker), 0);
         self.scheduler.refill_all(self.now, &mut self.rings);
         self.check();
@@ -307,7 +419,10 @@ impl World {
         let mut places: HashMap<Ticket, u32> = HashMap::new();
         let (mut sent, mut busy) = (0, 0);
         for (index, worker) in scheduler.workers.iter().enumerate() {
-            let held = worker.entries.iter().filter(|entry| !matches!(entry.holder, Holder::Free));
+            let held = worker
+                .entries
+                .iter()
+                .filter(|entry| !matches!(entry.holder, Holder::Free));
             let live = held.clone().filter_map(|entry| match entry.holder {
                 Holder::Live(key) => Some(key),
                 _ => None,
@@ -320,11 +435,21 @@ impl World {
             sent += live.count();
             busy += held.clone().count();
             assert_eq!(worker.outstanding, held.clone().count());
-            assert_eq!(worker.backlog, held.clone().map(|entry| entry.cost).sum::<u64>());
-            assert_eq!(worker.settled, held.clone().filter(|entry| entry.settled).count());
+            assert_eq!(
+                worker.backlog,
+                held.clone().map(|entry| entry.cost).sum::<u64>()
+            );
+            assert_eq!(
+                worker.settled,
+                held.clone().filter(|entry| entry.settled).count()
+            );
             assert_eq!(worker.free.len() + worker.outstanding, worker.entries.len());
             let plain = held.filter(|entry| entry.cost > 0).count();
-            assert!(worker.backlog <= WINDOW_NS || plain == 1, "{plain} plain calls of {} ns", worker.backlog);
+            assert!(
+                worker.backlog <= WINDOW_NS || plain == 1,
+                "{plain} plain calls of {} ns",
+                worker.backlog
+            );
         }
         assert_eq!((scheduler.sent(), scheduler.busy()), (sent, busy));
         let mut bound = 0;
@@ -336,13 +461,22 @@ impl World {
             for (index, worker) in scheduler.workers.iter().enumerate() {
                 let may = call.spec.bound.is_none_or(|bound| bound as usize == index);
                 let idle = worker.up && worker.outstanding == 0;
-                assert!(!(may && idle) || (scheduler.unbalanced() && self.rings.processes[index].refused), "call {} waits while worker {index} has nothing to do", call.data);
+                assert!(
+                    !(may && idle)
+                        || (scheduler.unbalanced() && self.rings.processes[index].refused),
+                    "call {} waits while worker {index} has nothing to do",
+                    call.data
+                );
             }
         }
         assert_eq!(scheduler.bound_in_queue, bound);
         for (ticket, call) in self.calls.iter().enumerate() {
             let expected = u32::from(call.outcome.is_none());
-            assert_eq!(places.get(&ticket).copied().unwrap_or(0), expected, "places of call {ticket}");
+            assert_eq!(
+                places.get(&ticket).copied().unwrap_or(0),
+                expected,
+                "places of call {ticket}"
+            );
         }
     }
 }
