@@ -69,10 +69,12 @@ const ROUNDS: u64 = 5;
 /// Polls once.
 async fn poll_once<F: Future>(call: std::pin::Pin<&mut F>) -> Option<F::Output> {
     let mut call = Some(call);
-    poll_fn(|context| match call.take().expect("polled once").poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
+    poll_fn(
+        |context| match call.take().expect("polled once").poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => Poll::Ready(None),
+        },
+    )
     .await
 }
 
@@ -80,7 +82,9 @@ async fn poll_once<F: Future>(call: std::pin::Pin<&mut F>) -> Option<F::Output> 
 fn right(name: &str, answer: Result<String, CallError>) {
     match answer {
         Ok(answer) => assert_eq!(answer, name),
-        Err(CallError::Python { exception, message, .. }) => assert_eq!((exception.as_str(), message.as_str()), ("ValueError", name)),
+        Err(CallError::Python {
+            exception, message, ..
+        }) => assert_eq!((exception.as_str(), message.as_str()), ("ValueError", name)),
         Err(other) => panic!("{name}: {other:?}"),
     }
 }
@@ -101,7 +105,10 @@ async fn in_the_queue(pool: &Pool, function: &str) {
     }
     drop(before);
     next_call_works(pool).await;
-    assert!(!never.exists(), "{function} ran although it was taken back in the queue");
+    assert!(
+        !never.exists(),
+        "{function} ran although it was taken back in the queue"
+    );
 }
 
 /// The caller goes as soon as the call is on its way.
@@ -151,7 +158,11 @@ fn row(function: &'static str) {
             before_it_is_received(&pool, function).await;
             next_call_works(&pool).await;
         }
-        assert_eq!(pid(&pool).await, process, "a caller that goes never costs a worker");
+        assert_eq!(
+            pid(&pool).await,
+            process,
+            "a caller that goes never costs a worker"
+        );
         pool.shutdown().await.expect("nothing runs");
     });
 }

@@ -16,7 +16,10 @@ async fn usual(pool: &Pool, function: &str) -> Duration {
     let mut times = Vec::new();
     for number in 0..101_u64 {
         let began = Instant::now();
-        let _: (u64, u32) = pool.call(function, &(number, RUN_US)).await.expect("a call without a deadline");
+        let _: (u64, u32) = pool
+            .call(function, &(number, RUN_US))
+            .await
+            .expect("a call without a deadline");
         times.push(began.elapsed());
     }
     times.sort_unstable();
@@ -54,7 +57,10 @@ fn deadlines(function: &'static str) {
             while !over.load(Ordering::Relaxed) {
                 number += 1;
                 let answer = pool.call::<_, (u64, u32)>("doze", &(number, RUN_US)).await;
-                assert_eq!(answer.expect("a call that nobody hurries"), (number, process));
+                assert_eq!(
+                    answer.expect("a call that nobody hurries"),
+                    (number, process)
+                );
             }
         };
         let both = async {
@@ -62,8 +68,15 @@ fn deadlines(function: &'static str) {
             over.store(true, Ordering::Relaxed);
         };
         tokio::join!(both, patient);
-        assert!(answered.into_inner() > 0 && late.into_inner() > 0, "deadlines on both sides of the end");
-        assert_eq!(pid(&pool).await, process, "a short timeout never costs a worker");
+        assert!(
+            answered.into_inner() > 0 && late.into_inner() > 0,
+            "deadlines on both sides of the end"
+        );
+        assert_eq!(
+            pid(&pool).await,
+            process,
+            "a short timeout never costs a worker"
+        );
         next_call_works(&pool).await;
         pool.shutdown().await.expect("nothing runs");
     });

@@ -76,11 +76,19 @@ impl Hunt {
                     self.kill(pid);
                 }
             }
-            Err(CallError::WorkerDied { pid, exit, may_have_run, .. }) => {
+            Err(CallError::WorkerDied {
+                pid,
+                exit,
+                may_have_run,
+                ..
+            }) => {
                 assert!(!idempotent, "call {number} can be repeated, and is lost");
                 assert!(may_have_run, "call {number} had not started, and is lost");
                 assert_eq!(exit, Exit::Signal(9));
-                assert!(self.killed.lock().unwrap().contains(&pid), "nobody killed {pid}");
+                assert!(
+                    self.killed.lock().unwrap().contains(&pid),
+                    "nobody killed {pid}"
+                );
                 *self.lost.lock().unwrap().entry(pid).or_default() += 1;
             }
             Err(other) => panic!("call {number} of {function}: {other:?}"),
@@ -93,7 +101,8 @@ impl Hunt {
     fn kill(&self, pid: u32) {
         if self.killed.lock().unwrap().insert(pid) {
             let pid = Pid::from_raw(pid.cast_signed()).expect("a process");
-            rustix::process::kill_process(pid, Signal::KILL).expect("a worker that nobody else kills");
+            rustix::process::kill_process(pid, Signal::KILL)
+                .expect("a worker that nobody else kills");
         }
     }
 }
@@ -109,7 +118,11 @@ struct Holdings {
 impl Holdings {
     fn now() -> Self {
         let maps = maps_of(std::process::id(), "pyproc-");
-        Self { descriptors: descriptors().len(), maps, children: children().len() }
+        Self {
+            descriptors: descriptors().len(),
+            maps,
+            children: children().len(),
+        }
     }
 }
 
@@ -121,13 +134,24 @@ fn kills(functions: &'static [&'static str], at_once: u64) {
         hunt.until(amount(10), functions).await;
         let memory = resident_kib();
         hunt.until(amount(100), functions).await;
-        eventually("everything is as before", async || Holdings::now() == before).await;
+        eventually("everything is as before", async || {
+            Holdings::now() == before
+        })
+        .await;
         let grown = resident_kib().saturating_sub(memory);
-        assert!(grown < 16 * 1024, "{grown} KiB more than when a tenth was done");
-        assert!(hunt.answers.load(Ordering::Relaxed) > 0 && hunt.repeated.load(Ordering::Relaxed) > 0);
+        assert!(
+            grown < 16 * 1024,
+            "{grown} KiB more than when a tenth was done"
+        );
+        assert!(
+            hunt.answers.load(Ordering::Relaxed) > 0 && hunt.repeated.load(Ordering::Relaxed) > 0
+        );
         let lost = hunt.lost.lock().unwrap().clone();
         for (pid, calls) in lost {
-            assert!(calls <= at_once, "{calls} calls were lost with {pid}, which ran {at_once} at a time");
+            assert!(
+                calls <= at_once,
+                "{calls} calls were lost with {pid}, which ran {at_once} at a time"
+            );
         }
         next_call_works(&pool).await;
         pool.shutdown().await.expect("nothing runs");

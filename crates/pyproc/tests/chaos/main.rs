@@ -7,7 +7,11 @@
 
 #[path = "../e2e"]
 mod e2e {
-    #[expect(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use all of it")]
+    #[expect(
+        dead_code,
+        unused_imports,
+        reason = "shared with the end-to-end tests, which use all of it"
+    )]
     pub(crate) mod support;
 }
 
@@ -38,7 +42,11 @@ fn chaos<F: FnOnce()>(body: F) {
 
 /// A runtime with two threads.
 fn two_threads() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .expect("a runtime")
 }
 
 /// What the workers of all these tests can do. `spend` occupies the thread, `wait` the event loop's
@@ -84,6 +92,12 @@ impl Random {
 /// The host's own memory in KiB.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("a status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("its memory");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
 }

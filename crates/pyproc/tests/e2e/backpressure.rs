@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use pyproc::{CallError, Phase};
 
-use crate::support::{Isolation, PATIENCE, appears, eventually, next_call_works, runtime, scenario, scratch, start, worker};
+use crate::support::{
+    Isolation, PATIENCE, appears, eventually, next_call_works, runtime, scenario, scratch, start,
+    worker,
+};
 
 /// Just short of what travels in the ring.
 const LONG: usize = 32_000;
@@ -34,7 +37,9 @@ fn the_smallest_ring_takes_every_body() {
                     for round in 0..50 {
                         let text = "x".repeat((caller * 7919 + round * 104_729) % LONG);
                         let function = ["echo", "echo_async"][(caller + round) % 2];
-                        let answer = tokio::time::timeout(PATIENCE, pool.call::<_, String>(function, &text)).await;
+                        let answer =
+                            tokio::time::timeout(PATIENCE, pool.call::<_, String>(function, &text))
+                                .await;
                         assert_eq!(answer.expect("it hangs"), Ok(text));
                     }
                 })
@@ -76,14 +81,25 @@ fn calls_that_were_taken_back_make_room_again() {
         let text = "x".repeat(LONG);
         let length = |timeout| {
             let (pool, text) = (pool.clone(), text.clone());
-            tokio::spawn(async move { pool.request("length").timeout(timeout).call::<_, usize>(&text).await })
+            tokio::spawn(async move {
+                pool.request("length")
+                    .timeout(timeout)
+                    .call::<_, usize>(&text)
+                    .await
+            })
         };
         // They fill the ring and are taken back from it; the others never came that far.
         let after = Duration::from_millis(50);
         let hasty: Vec<_> = (0..4).map(|_| length(after)).collect();
         let patient: Vec<_> = (0..4).map(|_| length(PATIENCE)).collect();
         for call in hasty {
-            assert_eq!(call.await.unwrap(), Err(CallError::Timeout { phase: Phase::Queue, after }));
+            assert_eq!(
+                call.await.unwrap(),
+                Err(CallError::Timeout {
+                    phase: Phase::Queue,
+                    after
+                })
+            );
         }
         fs::write(mark.with_extension("go"), "").unwrap();
         block.await.unwrap().expect("block");
@@ -96,9 +112,14 @@ fn calls_that_were_taken_back_make_room_again() {
 
 #[test]
 fn answers_that_their_callers_do_not_take_hold_up_nobody() {
-    Isolation::named(concat!(module_path!(), "::answers_that_their_callers_do_not_take_hold_up_nobody")).run(|| {
-        let pool = runtime().block_on(start(worker(
-            r#"
+    Isolation::named(concat!(
+        module_path!(),
+        "::answers_that_their_callers_do_not_take_hold_up_nobody"
+    ))
+    .run(|| {
+        let pool = runtime().block_on(start(
+            worker(
+                r#"
             answered = 0
 
             @expose
@@ -111,8 +132,9 @@ fn answers_that_their_callers_do_not_take_hold_up_nobody() {
             def count():
                 return answered
             "#,
-        )
-        .ring(128 << 10)));
+            )
+            .ring(128 << 10),
+        ));
         let (done, is_done) = mpsc::channel::<()>();
         let (blocks, is_blocked) = mpsc::channel();
         let blocked = pool.clone();
@@ -134,7 +156,10 @@ fn answers_that_their_callers_do_not_take_hold_up_nobody() {
         });
         is_blocked.recv().unwrap();
         runtime().block_on(async {
-            eventually("fifty answers", async || pool.call::<_, u32>("count", &()).await == Ok(50)).await;
+            eventually("fifty answers", async || {
+                pool.call::<_, u32>("count", &()).await == Ok(50)
+            })
+            .await;
             next_call_works(&pool).await;
         });
         done.send(()).unwrap();

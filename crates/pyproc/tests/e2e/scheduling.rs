@@ -126,8 +126,10 @@ fn memory_written_for_a_worker_that_is_busy_by_then_goes_to_another() {
         let pool = start(gated().workers(2)).await;
         let large = "x".repeat(100_000);
         for _ in 0..4 {
-            let (first, second) =
-                tokio::join!(pool.call::<_, String>("echo", &large), pool.call::<_, String>("echo", &large));
+            let (first, second) = tokio::join!(
+                pool.call::<_, String>("echo", &large),
+                pool.call::<_, String>("echo", &large)
+            );
             assert!(first.is_ok() && second.is_ok());
         }
         for round in 0..10 {
@@ -137,8 +139,13 @@ fn memory_written_for_a_worker_that_is_busy_by_then_goes_to_another() {
             let mut gate = Gate::new(&format!("gate-{round}"));
             gate.call(&pool, "wait_for");
             gate.runs().await;
-            let call = pool.request("echo").body(body.into_body(ContentType::Json)).send();
-            let reply = tokio::time::timeout(PATIENCE, call).await.expect("it waits for the busy worker");
+            let call = pool
+                .request("echo")
+                .body(body.into_body(ContentType::Json))
+                .send();
+            let reply = tokio::time::timeout(PATIENCE, call)
+                .await
+                .expect("it waits for the busy worker");
             assert_eq!(reply.expect("echo").decode(), Ok(17));
             gate.open().await;
         }

@@ -274,6 +274,12 @@ fn a_stopped_worker_is_killed() {
         let worker = pid(&pool).await;
         crate::support::kill(worker, rustix::process::Signal::STOP);
         let error = pool.shutdown().await.expect_err("it had to be killed");
-        assert_eq!(error, ShutdownError::Killed { killed: 1, after: Duration::from_secs(4) });
+        assert_eq!(
+            error,
+            ShutdownError::Killed {
+                killed: 1,
+                after: Duration::from_secs(4)
+            }
+        );
     });
 }

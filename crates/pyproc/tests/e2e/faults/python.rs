@@ -24,11 +24,18 @@ fn exceptions_that_end_programs_end_their_call_alone() {
         .await;
         let worker = pid(&pool).await;
         for function in ["leave", "leave_async"] {
-            for (kind, name) in
-                [("exit", "SystemExit"), ("interrupt", "KeyboardInterrupt"), ("generator", "GeneratorExit")]
-            {
+            for (kind, name) in [
+                ("exit", "SystemExit"),
+                ("interrupt", "KeyboardInterrupt"),
+                ("generator", "GeneratorExit"),
+            ] {
                 let error = failure(pool.call::<_, ()>(function, kind)).await;
-                let CallError::Python { exception, traceback, .. } = &error else {
+                let CallError::Python {
+                    exception,
+                    traceback,
+                    ..
+                } = &error
+                else {
                     panic!("{function}, {kind}: {error:?}");
                 };
                 assert_eq!(exception, name);
@@ -62,9 +69,16 @@ fn plain_functions_of_a_plain_worker_may_raise_anything() {
         ))
         .await;
         let worker = pid(&pool).await;
-        for (function, name) in [("leave", "SystemExit"), ("recurse", "RecursionError"), ("want_memory", "MemoryError")] {
+        for (function, name) in [
+            ("leave", "SystemExit"),
+            ("recurse", "RecursionError"),
+            ("want_memory", "MemoryError"),
+        ] {
             let error = failure(pool.call::<_, ()>(function, &())).await;
-            assert!(matches!(&error, CallError::Python { exception, .. } if exception == name), "{error:?}");
+            assert!(
+                matches!(&error, CallError::Python { exception, .. } if exception == name),
+                "{error:?}"
+            );
             next_call_works(&pool).await;
         }
         assert_eq!(pid(&pool).await, worker);
@@ -109,7 +123,9 @@ fn a_function_that_forks_is_answered_once() {
             next_call_works(&pool).await;
         }
         for method in ["fork", "spawn"] {
-            let result = pool.call::<_, (u32, u32)>("in_process", &(method, 21)).await;
+            let result = pool
+                .call::<_, (u32, u32)>("in_process", &(method, 21))
+                .await;
             assert_eq!(result, Ok((42, 0)), "{method}");
         }
         assert_eq!(pid(&pool).await, worker);
@@ -138,7 +154,13 @@ fn a_coroutine_that_ignores_its_cancellation_is_killed_by_the_limit() {
         let worker = pid(&pool).await;
         let after = Duration::from_millis(300);
         let error = failure(pool.call::<_, ()>("stubborn", &())).await;
-        assert_eq!(error, CallError::Timeout { phase: Phase::Run, after });
+        assert_eq!(
+            error,
+            CallError::Timeout {
+                phase: Phase::Run,
+                after
+            }
+        );
         // The loop goes on meanwhile.
         next_call_works(&pool).await;
         crate::support::eventually("the worker's end", async || !is_alive(worker)).await;
