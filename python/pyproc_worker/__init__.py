@@ -17,7 +17,7 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
 
 from pyproc_worker import _host
 from pyproc_worker._call import Call, current_call
-from pyproc_worker._errors import DeadlineExceeded, NoFunctionError
+from pyproc_worker._errors import DeadlineExceeded, ExposeError, NoFunctionError
 from pyproc_worker._expose import expose
 from pyproc_worker._logs import install_streams
 from pyproc_worker._report import install_report
@@ -27,4 +27,4 @@ if _host.connect():
     install_streams()
     install_report()
 
-__all__ = ["Call", "DeadlineExceeded", "NoFunctionError", "current_call", "expose", "run_worker"]
+__all__ = ["Call", "DeadlineExceeded", "ExposeError", "NoFunctionError", "current_call", "expose", "run_worker"]

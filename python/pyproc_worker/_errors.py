@@ -50,6 +50,12 @@ class TargetError(StartError):
     __module__ = "pyproc_worker"
 
 
+class ExposeError(StartError):
+    """A function cannot be exposed, or not in the way that its author asked for."""
+
+    __module__ = "pyproc_worker"
+
+
 class BadArgument(Exception):  # noqa: N818 - named like the error that the caller sees
     """The body does not fit the function's parameters.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from pyproc_worker._duration import nanoseconds
+from pyproc_worker._errors import ExposeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +46,11 @@ class Registry:
         """Adds a function.
 
         Raises:
-            ValueError: If another one has its name.
+            ExposeError: If another one has its name.
         """
         other = self._exposures.get(exposure.name)
         if other is not None and _place(other.function) != _place(exposure.function):
-            raise ValueError(
+            raise ExposeError(
                 f"two functions are exposed as `{exposure.name}`: {_place(other.function)} and "
                 f'{_place(exposure.function)}; rename one of them with @expose(name="...")',
             )
@@ -97,8 +98,9 @@ def expose(
         body: `"whole"` gives the function the whole body as its one argument, whatever its signature.
 
     Raises:
-        TypeError: If it is not something that can be exposed.
-        ValueError: If another function has its name, or an option has no meaning.
+        ExposeError: If it is not something that can be exposed, or another function has its name.
+        TypeError: If a timeout is neither a number nor text.
+        ValueError: If an option has no meaning.
     """
     limit = None if timeout is None else nanoseconds(timeout)
     if body not in {None, "whole"}:
@@ -121,21 +123,27 @@ def exposure_of(
     """Checks that something can be exposed, and says how.
 
     Raises:
-        TypeError: If it can not.
-        ValueError: If its name can not be one.
+        ExposeError: If it can not, or not under its name.
     """
     if not callable(function):
-        raise TypeError(f"only functions can be exposed, not `{type(function).__qualname__}`")
+        raise ExposeError(f"only functions can be exposed, not `{type(function).__qualname__}`")
     name = str(getattr(function, "__name__", "")) if name is None else name
     if not name or name == "<lambda>" or len(name.encode()) > _NAME_LIMIT:
-        raise ValueError(f'{name!r} cannot be the name of an exposed function; give one with @expose(name="...")')
+        raise ExposeError(
+            f"{_shown(name)} of {_place(function)} cannot be the name of an exposed function; "
+            f'give one of 1 to {_NAME_LIMIT} bytes with @expose(name="...")'
+        )
     called: Any = inspect.unwrap(function)
     if not inspect.isroutine(called) and not inspect.isclass(called):
         called = getattr(called, "func", None) or called.__call__
     if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-        raise TypeError(f"`{name}` is a generator, which cannot be exposed yet; return a list instead")
+        raise ExposeError(f"{_place(called)} is a generator, which cannot be exposed yet; return a list instead")
     is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
     return Exposure(function, name, timeout_ns, whole, is_async)
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= _NAME_LIMIT else f"{name[:40]!r}... ({len(name.encode())} bytes)"
 
 
 def _place(function: Callable[..., Any]) -> str:
@@ -143,5 +151,5 @@ def _place(function: Callable[..., Any]) -> str:
     inner: Any = inspect.unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is not None:
-        return f"{inner.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
+        return f"`{inner.__qualname__}` ({code.co_filename}:{code.co_firstlineno})"
     return f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', repr(inner))}"

@@ -24,7 +24,7 @@ class Function:
         number: What call records name it by.
 
     Raises:
-        TypeError: If bodies can not become its arguments in the way that its author asked for.
+        ExposeError: If bodies can not become its arguments in the way that its author asked for.
     """
 
     def __init__(self, exposure: Exposure, number: int) -> None:

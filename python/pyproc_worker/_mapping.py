@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from pyproc_worker._binding import Binding, type_name
-from pyproc_worker._errors import BadArgument
+from pyproc_worker._errors import BadArgument, ExposeError
 from pyproc_worker._parameters import (
     UNCHECKED,
     Parameter,
@@ -63,7 +63,7 @@ def map_body(function: Callable[..., Any], parameters: Parameters | None, *, who
         whole: Whether the function asked for the whole body as its one argument.
 
     Raises:
-        TypeError: If it asked for the whole body and cannot take one argument.
+        ExposeError: If it asked for the whole body and cannot take one argument.
     """
     if whole:
         return _whole(function, _sole_parameter(parameters))
@@ -84,7 +84,7 @@ def _sole_parameter(parameters: Parameters | None) -> Parameter | None:
         return None
     others = (*parameters.positional[1:], *parameters.keyword_only)
     if not parameters.positional or any(parameter.required for parameter in others):
-        raise TypeError(f'body="whole" needs a function that can be called with one argument, not {parameters.text}')
+        raise ExposeError(f'body="whole" needs a function that can be called with one argument, not {parameters.text}')
     return parameters.positional[0]
 
 

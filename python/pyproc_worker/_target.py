@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from typing import Any
 
@@ -18,11 +19,11 @@ def load_target(target: str) -> list[Function]:
         target: `package.module` for what it exposes, `package.module:function` for this one function.
 
     Raises:
-        TargetError: If the module has no such function.
+        TargetError: If there is no such module, or it has no such function.
         NoFunctionError: If the module exposes nothing.
     """
     module_name, _, path = target.partition(":")
-    __import__(module_name)
+    _import(module_name)
     module = sys.modules[module_name]
     if path:
         return load([registry.find(path) or _find(module, module_name, path)], health=False)
@@ -32,6 +33,18 @@ def load_target(target: str) -> list[Function]:
             f"{module_name} exposes no function: put @expose above one, or name one as {module_name}:FUNCTION",
         )
     return load(exposures)
+
+
+def _import(name: str) -> None:
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        # One that this module itself looks for in vain is the business of its author.
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise TargetError(
+            f"there is no module `{error.name}` in {os.getcwd()} or among the packages of {sys.executable}"
+        ) from None
 
 
 def _find(module: Any, module_name: str, path: str) -> Exposure:

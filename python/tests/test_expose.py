@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pyproc_worker._duration import nanoseconds
-from pyproc_worker._errors import NoFunctionError, TargetError
+from pyproc_worker._errors import ExposeError, NoFunctionError, TargetError
 from pyproc_worker._expose import Registry, expose, exposure_of, registry
 from pyproc_worker._function import load
 from pyproc_worker._target import load_target
@@ -65,7 +65,7 @@ def test_two_functions_of_one_name():
     def predict(req):
         return 1
 
-    with pytest.raises(ValueError, match="two functions are exposed as `predict`") as error:
+    with pytest.raises(ExposeError, match="two functions are exposed as `predict`") as error:
 
         @expose(name="predict")
         def other(req):
@@ -94,16 +94,16 @@ def test_generators_are_refused():
         yield 1
 
     for function in (generator, stream, functools.partial(generator)):
-        with pytest.raises(TypeError, match="is a generator, which cannot be exposed yet; return a list instead"):
+        with pytest.raises(ExposeError, match="is a generator, which cannot be exposed yet; return a list instead"):
             exposure_of(function, name="g")
 
 
 def test_what_cannot_be_exposed():
-    with pytest.raises(TypeError, match="only functions can be exposed, not `int`"):
+    with pytest.raises(ExposeError, match="only functions can be exposed, not `int`"):
         expose(3)
-    with pytest.raises(ValueError, match="cannot be the name of an exposed function"):
+    with pytest.raises(ExposeError, match="cannot be the name of an exposed function"):
         expose(lambda: 1)
-    with pytest.raises(ValueError, match="cannot be the name"):
+    with pytest.raises(ExposeError, match="cannot be the name"):
         exposure_of(math.sqrt, name="")
     with pytest.raises(ValueError, match="body is"):
         expose(body="half")
@@ -194,7 +194,9 @@ def test_targets():
         load_target("math:pi")
     with pytest.raises(NoFunctionError, match="math exposes no function: put @expose above one, or name one"):
         load_target("math")
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(
+        TargetError, match=r"^there is no module `no_such_module_anywhere` in /.* or among the packages of /"
+    ):
         load_target("no_such_module_anywhere")
 
 

@@ -181,16 +181,16 @@ def test_an_exception_while_loading(start):
         ),
         (
             "import pyproc_worker as p\n@p.expose\ndef f(): yield 1\n",
-            "TypeError",
-            "`f` is a generator, which cannot be exposed yet; return a list instead",
+            "pyproc_worker.ExposeError",
+            "`f` ({script}:2) is a generator, which cannot be exposed yet; return a list instead",
         ),
     ],
 )
-def test_what_cannot_be_served(start, script, kind, message):
+def test_what_cannot_be_served(start, tmp_path, script, kind, message):
     host = start(script)
     host.welcome()
     failed = next(m["StartFailed"] for m in host.messages() if "StartFailed" in m)
-    assert (failed["type"], failed["message"]) == (kind, message)
+    assert (failed["type"], failed["message"]) == (kind, message.format(script=tmp_path / "worker.py"))
     assert host.process.wait(60) == 1
 
 

@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from pyproc_worker._errors import ExposeError
+
 
 def test_without_a_signature_an_array_is_positional_and_anything_else_one_argument(caller):
     hypot = caller(math.hypot)
@@ -140,9 +142,9 @@ def test_whole(caller):
     assert f.both({"b": 1}) == ({"b": 1}, 2)
     assert caller(lambda *args: args, whole=True).both([1]) == ([1],)
     assert caller(sorted, whole=True).both([2, 1]) == [1, 2]
-    with pytest.raises(TypeError, match=r'body="whole" needs a function that can be called with one argument'):
+    with pytest.raises(ExposeError, match=r'body="whole" needs a function that can be called with one argument'):
         caller(lambda a, b: a, whole=True)
-    with pytest.raises(TypeError, match="one argument"):
+    with pytest.raises(ExposeError, match="one argument"):
         caller(lambda: 1, whole=True)
 
 

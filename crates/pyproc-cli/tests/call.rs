@@ -153,7 +153,7 @@ fn bad_beginnings_are_clear() {
     let run = pyproc(&["call", "absent.py", "double"]);
     assert!(
         run.error(1)
-            .starts_with("error: the worker script absent.py cannot be read: "),
+            .starts_with("error: there is no worker script "),
         "{}",
         run.stderr
     );
