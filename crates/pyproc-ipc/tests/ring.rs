@@ -52,7 +52,6 @@ impl Room {
 enum Fate {
     Written,
     Published,
-    Claimed,
     Revoked,
 }
 

@@ -55,11 +55,6 @@ impl<'a> Isolation<'a> {
         Self { under, ..self }
     }
 
-    /// With more time, for one that has much to do.
-    pub(crate) fn within(self, limit: Duration) -> Self {
-        Self { limit, ..self }
-    }
-
     /// Runs the test's body there, and fails if it panics, hangs, or leaves anything: a process, a
     /// thread, a descriptor, shared memory or a file in `TMPDIR`.
     pub(crate) fn run(self, body: impl FnOnce()) {
