@@ -37,7 +37,9 @@ fn soaking() -> bool {
 /// A test in a process of its own, with time for a soak.
 fn chaos<F: FnOnce()>(body: F) {
     let limit = Duration::from_secs(if soaking() { 1_800 } else { 300 });
-    Isolation::of::<F>().within(limit).run(body);
+    let mut isolation = Isolation::of::<F>();
+    isolation.limit = limit;
+    isolation.run(body);
 }
 
 /// A runtime with two threads.

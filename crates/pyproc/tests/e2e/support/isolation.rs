@@ -26,7 +26,7 @@ const SCRATCH: &str = "PYPROC_TEST_SCRATCH";
 pub(crate) struct Isolation<'a> {
     name: String,
     under: &'a [&'a str],
-    limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 impl<'a> Isolation<'a> {
@@ -78,7 +78,7 @@ struct Isolated {
     name: String,
     process: Child,
     folder: PathBuf,
-    limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 impl Isolated {
