@@ -152,7 +152,13 @@ class Binding:
 
     def _wrong_shape(self, value: Any) -> BadArgument:
         expected = "object or array" if self._positional else "object"
-        return BadArgument("$", expected, "null" if value is None else type(value).__name__)
+        return BadArgument("$", expected, kind_of(value))
+
+
+def kind_of(value: Any) -> str:
+    """What a decoded value is, as an error names it."""
+    kind: str = type(cast("object", value)).__name__
+    return {"dict": "object", "list": "array", "NoneType": "null"}.get(kind, kind)
 
 
 def type_name(kind: Any) -> str:

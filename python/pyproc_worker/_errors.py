@@ -82,7 +82,9 @@ class BadArgument(Exception):  # noqa: N818 - named like the error that the call
         if match := _UNKNOWN.match(sentence):
             return cls(f"{path}.{match['name']}", "no such field", "one")
         if match := _EXPECTED.match(sentence):
-            return cls(path, _plain(match["expected"]), _plain(match["got"] or "something else"))
+            got = _plain(match["got"] or "something else")
+            # What MessagePack's decoder says where JSON's says null.
+            return cls(path, _plain(match["expected"]), "null" if got == "None" else got)
         return cls(path, "a valid value", _plain(sentence))
 
     def below(self, path: str) -> BadArgument:

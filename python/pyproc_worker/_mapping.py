@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from pyproc_worker._binding import Binding, type_name
+from pyproc_worker._binding import Binding, kind_of, type_name
 from pyproc_worker._errors import BadArgument, ExposeError
 from pyproc_worker._parameters import (
     UNCHECKED,
@@ -145,7 +145,7 @@ def _nothing(function: Callable[..., Any]) -> Mapping:
     def target(value: Any) -> Any:
         if value is None or value == {}:
             return function()
-        raise BadArgument("$", "no arguments", _kind(value))
+        raise BadArgument("$", "no arguments", kind_of(value))
 
     return _untyped("no body, null or {}", target, function, "no arguments")
 
@@ -202,7 +202,7 @@ def _arguments(function: Callable[..., Any], parameters: Parameters) -> Mapping:
             return binding.call_with_object(cast("dict[str, Any]", value))
         if type(value) is list and by_position:
             return binding.call_with_array(cast("list[Any]", value))
-        raise BadArgument("$", "object or array" if by_position else "object", _kind(value))
+        raise BadArgument("$", "object or array" if by_position else "object", kind_of(value))
 
     return _untyped(description, target, binding.call_empty, "an object or array")
 
@@ -232,8 +232,3 @@ def _missing(expected: str) -> Callable[[], Any]:
         raise BadArgument("$", expected, "nothing")
 
     return refuse
-
-
-def _kind(value: Any) -> str:
-    kind: str = type(cast("object", value)).__name__
-    return {"dict": "object", "list": "array", "NoneType": "null"}.get(kind, kind)

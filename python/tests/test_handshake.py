@@ -199,7 +199,7 @@ def test_what_cannot_be_served(start, tmp_path, script, kind, message):
     [
         ("math", "pyproc_worker.NoFunctionError", "math exposes no function: put @expose above one, or name one as"),
         ("math:hypott", "pyproc_worker.TargetError", "module `math` has no function `hypott`; did you mean `hypot`?"),
-        ("no_such", "ModuleNotFoundError", "No module named 'no_such'"),
+        ("no_such", "pyproc_worker.TargetError", "there is no module `no_such` in /"),
     ],
 )
 def test_targets_that_cannot_be_served(start, target, kind, message):

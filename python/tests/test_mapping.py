@@ -100,7 +100,7 @@ def test_keyword_only_and_positional_only(caller):
     assert f.both([1]) == ("bad_argument", "$.c", "a value", "nothing")
     g = caller(lambda *, c, d=4: (c, d))
     assert g.both({"c": 3}) == (3, 4)
-    assert g.both([3]) == ("bad_argument", "$", "object", "list")
+    assert g.both([3]) == ("bad_argument", "$", "object", "array")
 
 
 def test_unknown_names_go_to_keywords(caller):

@@ -86,7 +86,7 @@ pub struct PoolConfig {
     /// Plain functions run one at a time whatever this says.
     pub max_concurrency: u32,
 
-    /// How long a function may run, 1 ms to 365 days. Default: 1 minute.
+    /// How long a function may run, 1 ms to 1 year. Default: 1 minute.
     ///
     /// This is the function's own limit, which `@expose(timeout=…)` overrides for one function: a
     /// function that does not end within it and `grace` costs its worker. A caller's timeout can

@@ -6,6 +6,7 @@
 mod support;
 
 mod backpressure;
+mod bad_input;
 mod cancellation;
 mod faults;
 mod large;
