@@ -226,22 +226,20 @@ impl Ends {
         self.ends.get_mut(worker)?.as_mut()
     }
 
-    /// A segment leaves a worker that has not looked at it, because its call goes to another.
-    fn disown(&mut self, owner: Owner) {
+    /// Frees a large body from a worker that has not looked at it, because its call goes to another:
+    /// the body is copied, since that worker may keep its segment mapped. `None`: no memory for that.
+    fn part(&mut self, large: &mut LargeBody) -> Option<()> {
+        let owner = large.owner?;
         if let Some(end) = self.get(owner.worker)
             && end.generation == owner.generation
-            && let Some(turn) = end.requests.disown(owner.number)
         {
-            let direction = Direction::Request;
-            end.tell(
-                &ToWorker::SegmentDrop {
-                    number: owner.number,
-                    direction,
-                    turn,
-                },
-                None,
-            );
+            let copy = large.memory.duplicate(large.bytes)?;
+            let segment = std::mem::replace(&mut large.memory, copy);
+            end.requests
+                .give_back(now_ns(), owner.number, segment, false);
         }
+        large.owner = None;
+        Some(())
     }
 
     /// Gives a large body's segment back to the worker it belongs to; one without an owner is freed.
@@ -267,9 +265,9 @@ impl Lanes<CallData> for Ends {
         data: &mut CallData,
     ) -> Option<u64> {
         if let Some(large) = &mut data.large
-            && let Some(owner) = large.owner.take_if(|owner| owner.worker != worker)
+            && large.owner.is_some_and(|owner| owner.worker != worker)
         {
-            self.disown(owner);
+            self.part(large)?;
         }
         let end = self.ends.get_mut(worker)?.as_mut()?;
         let number = end.numbers.get(function).copied().flatten()?;

@@ -43,7 +43,8 @@ pub(crate) struct Spec {
     pub(crate) limit: Nanos,
     /// How often the call may be started in all; 1 for calls that are not idempotent.
     pub(crate) max_attempts: u32,
-    /// The only worker that can take the call, because its body is in that worker's segment.
+    /// The worker that should take the call, because its body is in that worker's segment; as long
+    /// as that one does not stall.
     pub(crate) bound: Option<u32>,
 }
 
@@ -122,7 +123,7 @@ struct Entry {
     holder: Holder,
     cost: u64,
     is_async: bool,
-    /// It stays with its worker: it is known to have started, or it is bound.
+    /// It stays with its worker: it is known to have started.
     settled: bool,
 }
 
@@ -401,8 +402,7 @@ impl<D> Scheduler<D> {
         slot.holder = Holder::Live(key);
         slot.cost = Self::cost(&function);
         slot.is_async = function.is_async;
-        slot.settled = call.spec.bound.is_some();
-        worker.settled += usize::from(slot.settled);
+        slot.settled = false;
         worker.outstanding += 1;
         worker.backlog += slot.cost;
         call.place = Place::Sent {

@@ -76,6 +76,14 @@ impl SegmentMemory {
         }
     }
 
+    /// A segment of its own with the same first `bytes`.
+    pub(crate) fn duplicate(&self, bytes: usize) -> Option<Self> {
+        let mut copy = Self::create(bytes, PeerAccess::ReadOnly, &self.allowance).ok()?;
+        let to = copy.memory.as_mut_slice()?.get_mut(..bytes)?;
+        to.copy_from_slice(self.memory.as_slice()?.get(..bytes)?);
+        Some(copy)
+    }
+
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
@@ -220,16 +228,6 @@ impl RequestSegments {
                 RequestState::Idle
             };
         }
-    }
-
-    /// A taken segment goes to another worker; its turn, for telling this one.
-    pub(crate) fn disown(&mut self, number: u32) -> Option<u32> {
-        let slot = self
-            .slots
-            .get_mut(number as usize)
-            .filter(|slot| slot.state == RequestState::Taken)?;
-        slot.state = RequestState::Dropping;
-        Some(slot.turn)
     }
 
     /// Segments idle since `before` or longer, marked as going: `(number, turn)`.

@@ -86,6 +86,9 @@ impl<D> Scheduler<D> {
             };
             if lanes.revoke(index, position) {
                 self.release(index, entry);
+                if let Some(call) = self.calls.get(key) {
+                    call.spec.bound = None;
+                }
                 if self.send(now, key, other, lanes) {
                     lanes.publish(other, 0);
                 } else {

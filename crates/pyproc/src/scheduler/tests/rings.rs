@@ -169,6 +169,8 @@ impl Process {
 #[derive(Default)]
 pub(super) struct Rings {
     pub(super) processes: Vec<Process>,
+    /// Calls that a worker had and did not start: what bound them to it is undone.
+    pub(super) taken_back: std::collections::HashSet<Ticket>,
 }
 
 impl Rings {
@@ -225,6 +227,7 @@ impl Lanes<Ticket> for Rings {
         let revoked = record.state == State::Queued;
         if revoked {
             record.state = State::Revoked;
+            self.taken_back.insert(record.ticket);
         }
         revoked
     }
