@@ -96,4 +96,12 @@ def send_log(level: int, logger: str, message: str, call: int, stream: int) -> b
     Returns:
         Whether there is a host that took it.
     """
-    return _Connection.native is not None and _Connection.native.log(level, logger, message, call, stream)
+    native = _Connection.native
+    if native is None:
+        return False
+    try:
+        return native.log(level, logger, message, call, stream)
+    except UnicodeEncodeError:
+        # Lone surrogates (file names), which stderr shows like this, too.
+        logger, message = (text.encode("utf-8", "backslashreplace").decode() for text in (logger, message))
+        return native.log(level, logger, message, call, stream)

@@ -174,6 +174,21 @@ impl Reply {
     }
 }
 
+/// The kind of MessagePack value that begins with this byte.
+fn kind_of(marker: u8) -> &'static str {
+    match marker {
+        0x80..=0x8f | 0xde | 0xdf => "a map",
+        0x90..=0x9f | 0xdc | 0xdd => "an array",
+        0xa0..=0xbf | 0xd9..=0xdb => "a string",
+        0xc0 => "null",
+        0xc2 | 0xc3 => "a boolean",
+        0xc4..=0xc6 => "bytes",
+        0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8 => "an extension",
+        0xca | 0xcb => "a float",
+        0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff => "an integer",
+    }
+}
+
 /// Decodes what a function returned.
 pub(crate) fn decode_result<R: DeserializeOwned>(
     content_type: ContentType,
@@ -183,7 +198,12 @@ pub(crate) fn decode_result<R: DeserializeOwned>(
         message: format!("it is not a {} ({error})", short_type_name::<R>()),
     };
     match content_type {
-        ContentType::MsgPack => rmp_serde::from_slice(bytes).map_err(|error| unlike(&error)),
+        ContentType::MsgPack => rmp_serde::from_slice(bytes).map_err(|error| match error {
+            rmp_serde::decode::Error::TypeMismatch(marker) => {
+                unlike(&format_args!("it has {} there", kind_of(marker.to_u8())))
+            }
+            error => unlike(&error),
+        }),
         ContentType::Json => serde_json::from_slice(bytes).map_err(|error| unlike(&error)),
         ContentType::Raw => R::deserialize(Raw(bytes)).map_err(|error| unlike(&error)),
         ContentType::None => R::deserialize(UnitDeserializer::<serde::de::value::Error>::new())

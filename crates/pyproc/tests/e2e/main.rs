@@ -8,6 +8,7 @@ mod support;
 mod backpressure;
 mod bad_input;
 mod cancellation;
+mod compatibility;
 mod faults;
 mod large;
 mod logs;
