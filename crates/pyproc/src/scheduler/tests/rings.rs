@@ -169,8 +169,9 @@ impl Process {
 #[derive(Default)]
 pub(super) struct Rings {
     pub(super) processes: Vec<Process>,
-    /// Calls that a worker had and did not start: what bound them to it is undone.
-    pub(super) taken_back: std::collections::HashSet<Ticket>,
+    /// Calls that a worker had and did not start, or that found others running something: what bound
+    /// them to a worker is undone.
+    pub(super) unbound: std::collections::HashSet<Ticket>,
 }
 
 impl Rings {
@@ -193,6 +194,11 @@ impl Lanes<Ticket> for Rings {
         deadline: Nanos,
         data: &mut Ticket,
     ) -> Option<u64> {
+        let runs = |record: &Record| record.state == State::Started;
+        let mut others = self.processes.iter().enumerate();
+        if others.any(|(other, process)| other != worker && process.records.iter().any(runs)) {
+            self.unbound.insert(*data);
+        }
         let process = &mut self.processes[worker];
         process.refused = process.full();
         if process.refused {
@@ -227,7 +233,7 @@ impl Lanes<Ticket> for Rings {
         let revoked = record.state == State::Queued;
         if revoked {
             record.state = State::Revoked;
-            self.taken_back.insert(record.ticket);
+            self.unbound.insert(record.ticket);
         }
         revoked
     }
