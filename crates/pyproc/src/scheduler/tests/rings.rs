@@ -194,7 +194,7 @@ impl Lanes<Ticket> for Rings {
         deadline: Nanos,
         data: &mut Ticket,
     ) -> Option<u64> {
-        let runs = |record: &Record| record.state == State::Started;
+        let runs = |record: &Record| matches!(record.state, State::Running { .. });
         let mut others = self.processes.iter().enumerate();
         if others.any(|(other, process)| other != worker && process.records.iter().any(runs)) {
             self.unbound.insert(*data);
