@@ -51,16 +51,17 @@ impl<D> Scheduler<D> {
             }
         }
         for index in idle {
-            if self.workers[index].outstanding == 0 && self.unbind_stalled(now) {
+            if self.workers[index].outstanding == 0 {
+                self.unbind_stalled(now);
                 self.refill(now, index, lanes);
             }
         }
     }
 
     /// Lets any worker have the first call that waits for one which has stalled.
-    fn unbind_stalled(&mut self, now: Nanos) -> bool {
+    fn unbind_stalled(&mut self, now: Nanos) {
         if self.bound_in_queue == 0 {
-            return false;
+            return;
         }
         for &key in &self.queue {
             if let Some(call) = self.calls.get(key)
@@ -69,10 +70,9 @@ impl<D> Scheduler<D> {
             {
                 call.spec.bound = None;
                 self.bound_in_queue -= 1;
-                return true;
+                return;
             }
         }
-        false
     }
 
     /// Takes back what one worker has not started, the oldest first, as far as `idle` workers have room.
