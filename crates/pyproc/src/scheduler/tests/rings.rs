@@ -169,8 +169,8 @@ impl Process {
 #[derive(Default)]
 pub(super) struct Rings {
     pub(super) processes: Vec<Process>,
-    /// Calls that a worker had and did not start, or that found others running something: what bound
-    /// them to a worker is undone.
+    /// Calls that a worker had and did not start, or that found others busy: what bound them to a
+    /// worker is perhaps undone.
     pub(super) unbound: std::collections::HashSet<Ticket>,
 }
 
@@ -194,9 +194,10 @@ impl Lanes<Ticket> for Rings {
         deadline: Nanos,
         data: &mut Ticket,
     ) -> Option<u64> {
-        let runs = |record: &Record| matches!(record.state, State::Running { .. });
+        let held = |record: &Record| matches!(record.state, State::Queued | State::Running { .. });
+        let busy = |process: &Process| process.stalled || process.records.iter().any(held);
         let mut others = self.processes.iter().enumerate();
-        if others.any(|(other, process)| other != worker && process.records.iter().any(runs)) {
+        if others.any(|(other, process)| other != worker && busy(process)) {
             self.unbound.insert(*data);
         }
         let process = &mut self.processes[worker];
