@@ -1,6 +1,6 @@
 //! Work that moves: from the queue and from stalled workers to idle ones.
 
-use super::{Holder, Lanes, Nanos, Place, STALL_NS, Scheduler, Worker};
+use super::{Holder, Lanes, Nanos, Place, STALL_NS, Scheduler};
 use crate::slab::Key;
 
 impl<D> Scheduler<D> {
@@ -22,14 +22,20 @@ impl<D> Scheduler<D> {
         if self.workers.len() == 1 && self.queue.is_empty() {
             return false;
         }
-        // Calls that are bound count, too: their workers may turn out to be stalled.
-        let movable = !self.queue.is_empty()
-            || self
-                .workers
-                .iter()
-                .any(|worker| worker.outstanding > worker.settled);
-        let idle = |worker: &Worker| worker.up && worker.outstanding == 0;
-        movable && self.workers.iter().any(idle)
+        let waits = |index: usize| {
+            self.queue.iter().any(|&key| {
+                let bound = self.calls.peek(key).and_then(|call| call.spec.bound);
+                bound.is_none_or(|bound| bound as usize == index)
+            })
+        };
+        let movable = self
+            .workers
+            .iter()
+            .any(|worker| worker.outstanding > worker.settled);
+        let mut workers = self.workers.iter().enumerate();
+        workers.any(|(index, worker)| {
+            worker.up && worker.outstanding == 0 && (movable || waits(index))
+        })
     }
 
     /// Gives idle workers what waits: in the queue because a ring was full, or with workers that
@@ -48,29 +54,6 @@ impl<D> Scheduler<D> {
                 && now.saturating_sub(worker.last_answer) >= STALL_NS
             {
                 self.relieve(now, index, &idle, lanes);
-            }
-        }
-        for index in idle {
-            if self.workers[index].outstanding == 0 {
-                self.unbind_stalled(now);
-                self.refill(now, index, lanes);
-            }
-        }
-    }
-
-    /// Lets any worker have the first call that waits for one which has stalled.
-    fn unbind_stalled(&mut self, now: Nanos) {
-        if self.bound_in_queue == 0 {
-            return;
-        }
-        for &key in &self.queue {
-            if let Some(call) = self.calls.get(key)
-                && let Some(bound) = call.spec.bound
-                && now.saturating_sub(self.workers[bound as usize].last_answer) >= STALL_NS
-            {
-                call.spec.bound = None;
-                self.bound_in_queue -= 1;
-                return;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What people get wrong, and the whole sentence that they read then.
 
 mod arguments;
+mod bodies;
 mod configuration;
 mod interpreter;
 mod resources;
