@@ -43,8 +43,8 @@ pub(crate) struct Spec {
     pub(crate) limit: Nanos,
     /// How often the call may be started in all; 1 for calls that are not idempotent.
     pub(crate) max_attempts: u32,
-    /// The worker that should take the call, because its body is in that worker's segment; as long
-    /// as that one does not stall.
+    /// The worker that should take the call, because its body is in that worker's segment, unless
+    /// that one stalls.
     pub(crate) bound: Option<u32>,
 }
 
@@ -135,7 +135,8 @@ struct Worker {
     free: Vec<u16>,
     outstanding: usize,
     backlog: u64,
-    last_answer: Nanos,
+    /// When it last answered, or got a call while it had none.
+    progress: Nanos,
     has_answered: bool,
     abandoned: usize,
     settled: usize,
@@ -284,8 +285,10 @@ impl<D> Scheduler<D> {
         data: D,
         lanes: &mut impl Lanes<D>,
     ) -> Result<Key, (Full, D)> {
-        // The process that it was bound to is gone, and the segment nobody's.
-        spec.bound = spec.bound.filter(|&bound| self.workers[bound as usize].up);
+        // The process that it was bound to may be gone, and the segment nobody's.
+        spec.bound = spec
+            .bound
+            .filter(|&bound| self.workers[bound as usize].up && !self.is_stalled(now, bound));
         // Calls that wait for one worker do not hold up those that any can take.
         let target = if self.queue.len() == self.bound_in_queue {
             self.choose(&spec)
@@ -329,8 +332,8 @@ impl<D> Scheduler<D> {
             }
             let better = best.is_none_or(|best| {
                 let best = &self.workers[best];
-                (worker.outstanding, u64::MAX - worker.last_answer)
-                    < (best.outstanding, u64::MAX - best.last_answer)
+                (worker.outstanding, u64::MAX - worker.progress)
+                    < (best.outstanding, u64::MAX - best.progress)
             });
             if better {
                 best = Some(index);
@@ -403,6 +406,9 @@ impl<D> Scheduler<D> {
         slot.cost = Self::cost(&function);
         slot.is_async = function.is_async;
         slot.settled = false;
+        if worker.outstanding == 0 {
+            worker.progress = now;
+        }
         worker.outstanding += 1;
         worker.backlog += slot.cost;
         call.place = Place::Sent {
@@ -463,7 +469,7 @@ impl<D> Scheduler<D> {
         }
         self.release(index, entry);
         let worker = &mut self.workers[index];
-        worker.last_answer = now;
+        worker.progress = now;
         worker.has_answered = true;
     }
 
@@ -486,19 +492,29 @@ impl<D> Scheduler<D> {
     /// Sends what waits to a worker with room. Call after answers and when a worker comes up.
     pub(crate) fn refill(&mut self, now: Nanos, index: usize, lanes: &mut impl Lanes<D>) {
         let mut sent = false;
-        while let Some(at) = self.next_for(index) {
+        let mut from = 0;
+        while let Some(at) = self.next_for(now, index, from) {
             let key = self.queue[at];
-            let Some(spec) = self.calls.get(key).map(|call| call.spec) else {
+            let Some(spec) = self.spec(key) else {
                 self.queue.remove(at);
                 continue;
             };
-            if !self.has_room(&self.workers[index], spec.function)
-                || !self.send(now, key, index, lanes)
-            {
+            if !self.has_room(&self.workers[index], spec.function) {
                 break;
+            }
+            if !self.send(now, key, index, lanes) {
+                if spec.bound.is_none_or(|bound| bound as usize == index) {
+                    break;
+                }
+                // There is no memory for a copy of its body; others need none.
+                from = at + 1;
+                continue;
             }
             self.queue.remove(at);
             self.bound_in_queue -= usize::from(spec.bound.is_some());
+            if let Some(call) = self.calls.get(key) {
+                call.spec.bound = spec.bound.filter(|&bound| bound as usize == index);
+            }
             sent = true;
         }
         if sent {
@@ -506,17 +522,23 @@ impl<D> Scheduler<D> {
         }
     }
 
-    /// Place in the queue of the first call that this worker may take.
-    fn next_for(&mut self, index: usize) -> Option<usize> {
+    /// Place in the queue, `from` on, of the first call that this worker may take.
+    fn next_for(&self, now: Nanos, index: usize, from: usize) -> Option<usize> {
         if self.bound_in_queue == 0 {
-            return (!self.queue.is_empty()).then_some(0);
+            return (from < self.queue.len()).then_some(from);
         }
-        let calls = &mut self.calls;
-        self.queue.iter().position(|&key| {
-            calls
-                .get(key)
-                .is_none_or(|call| call.spec.bound.is_none_or(|bound| bound as usize == index))
-        })
+        let may_take = |&key: &Key| {
+            let bound = self.calls.peek(key).and_then(|call| call.spec.bound);
+            bound.is_none_or(|bound| bound as usize == index || self.is_stalled(now, bound))
+        };
+        let at = self.queue.iter().skip(from).position(may_take)?;
+        Some(from + at)
+    }
+
+    /// Has this worker had calls for a while without answering any?
+    fn is_stalled(&self, now: Nanos, index: u32) -> bool {
+        let worker = &self.workers[index as usize];
+        worker.outstanding > 0 && now.saturating_sub(worker.progress) >= STALL_NS
     }
 }
 

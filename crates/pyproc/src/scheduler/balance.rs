@@ -1,6 +1,6 @@
 //! Work that moves: from the queue and from stalled workers to idle ones.
 
-use super::{Holder, Lanes, Nanos, Place, STALL_NS, Scheduler};
+use super::{Holder, Lanes, Nanos, Place, STALL_NS, Scheduler, Worker};
 use crate::slab::Key;
 
 impl<D> Scheduler<D> {
@@ -22,20 +22,14 @@ impl<D> Scheduler<D> {
         if self.workers.len() == 1 && self.queue.is_empty() {
             return false;
         }
-        let waits = |index: usize| {
-            self.queue.iter().any(|&key| {
-                let bound = self.calls.peek(key).and_then(|call| call.spec.bound);
-                bound.is_none_or(|bound| bound as usize == index)
-            })
-        };
-        let movable = self
-            .workers
-            .iter()
-            .any(|worker| worker.outstanding > worker.settled);
-        let mut workers = self.workers.iter().enumerate();
-        workers.any(|(index, worker)| {
-            worker.up && worker.outstanding == 0 && (movable || waits(index))
-        })
+        // What is bound to a worker counts too: that one may turn out to be stalled.
+        let movable = !self.queue.is_empty()
+            || self
+                .workers
+                .iter()
+                .any(|worker| worker.outstanding > worker.settled);
+        let is_idle = |worker: &Worker| worker.up && worker.outstanding == 0;
+        movable && self.workers.iter().any(is_idle)
     }
 
     /// Gives idle workers what waits: in the queue because a ring was full, or with workers that
@@ -50,9 +44,7 @@ impl<D> Scheduler<D> {
         }
         for index in 0..self.workers.len() {
             let worker = &self.workers[index];
-            if worker.outstanding > worker.settled
-                && now.saturating_sub(worker.last_answer) >= STALL_NS
-            {
+            if worker.outstanding > worker.settled && self.is_stalled(now, index as u32) {
                 self.relieve(now, index, &idle, lanes);
             }
         }

@@ -109,7 +109,7 @@ impl<D> Scheduler<D> {
                             let started = if entry.is_async {
                                 sent_at
                             } else {
-                                sent_at.max(worker.last_answer)
+                                sent_at.max(worker.progress)
                             };
                             Some((index, started.saturating_add(limit)))
                         }

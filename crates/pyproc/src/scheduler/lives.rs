@@ -16,7 +16,7 @@ impl<D> Scheduler<D> {
         *worker = Worker {
             up: true,
             generation,
-            last_answer: now,
+            progress: now,
             ..Worker::default()
         };
         self.refill(now, index, lanes);

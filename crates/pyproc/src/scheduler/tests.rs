@@ -247,12 +247,15 @@ fn calls_bound_to_one_worker_do_not_hold_up_the_others() {
     world.drain_all();
     assert_eq!(world.outcome(free), Some(Outcome::Answered));
     assert_eq!(world.outcome(waits), None);
-    // Its worker's death frees it.
-    world.die(0);
+    // Once its worker has stalled, an idle one may have it.
+    assert!(world.scheduler.unbalanced(), "the driver looks again");
+    world.advance(MS);
+    world.clock();
     world.advance(10 * MS);
     world.drain_all();
     assert_eq!(world.outcome(waits), Some(Outcome::Answered));
-    // As does a death before it is made.
+    // As after the death of its worker.
+    world.die(0);
     let late = world
         .submit(Spec {
             bound: Some(0),

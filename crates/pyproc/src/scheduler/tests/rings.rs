@@ -169,8 +169,9 @@ impl Process {
 #[derive(Default)]
 pub(super) struct Rings {
     pub(super) processes: Vec<Process>,
-    /// Calls that a worker had and did not start: what bound them to it is undone.
-    pub(super) taken_back: std::collections::HashSet<Ticket>,
+    /// Calls that a worker had and did not start, or that found others busy: what bound them to a
+    /// worker is perhaps undone.
+    pub(super) unbound: std::collections::HashSet<Ticket>,
 }
 
 impl Rings {
@@ -193,6 +194,14 @@ impl Lanes<Ticket> for Rings {
         deadline: Nanos,
         data: &mut Ticket,
     ) -> Option<u64> {
+        let held = |record: &Record| matches!(record.state, State::Queued | State::Running { .. });
+        let busy = |process: &Process| {
+            process.stalled || !process.answers.is_empty() || process.records.iter().any(held)
+        };
+        let mut others = self.processes.iter().enumerate();
+        if others.any(|(other, process)| other != worker && busy(process)) {
+            self.unbound.insert(*data);
+        }
         let process = &mut self.processes[worker];
         process.refused = process.full();
         if process.refused {
@@ -227,7 +236,7 @@ impl Lanes<Ticket> for Rings {
         let revoked = record.state == State::Queued;
         if revoked {
             record.state = State::Revoked;
-            self.taken_back.insert(record.ticket);
+            self.unbound.insert(record.ticket);
         }
         revoked
     }

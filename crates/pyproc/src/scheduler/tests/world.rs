@@ -171,7 +171,7 @@ impl World {
                     bound != worker && alive[bound] && born == generations[bound]
                 });
                 assert!(
-                    !elsewhere || rings.taken_back.contains(&ticket),
+                    !elsewhere || rings.unbound.contains(&ticket),
                     "call {ticket} is bound to {:?}, runs on {worker}/{generation}",
                     call.bound
                 );
