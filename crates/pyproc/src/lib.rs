@@ -11,7 +11,10 @@ mod future;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[doc(hidden)]
+pub mod health;
 mod lanes;
+pub mod metrics;
 mod oom;
 mod pool;
 mod python;
@@ -29,6 +32,7 @@ pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
 };
+pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;
 pub use pyproc_ipc::message::FunctionInfo;
 pub use pyproc_ipc::record::ContentType;

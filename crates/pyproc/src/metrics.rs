@@ -1,0 +1,23 @@
+//! What a pool reports through the [`metrics`](https://docs.rs/metrics) facade: the list of it, and
+//! how it gets there.
+//!
+//! A call is tallied in plain integers under the lock that it takes anyway; the driver thread hands
+//! what has changed to the recorder, about once a second while calls are made and once after the
+//! last of them. [`Pool::publish_metrics`](crate::Pool::publish_metrics) does so at once, for a
+//! scrape that is to be exact. The recorder has to be installed before the pool is started: handles
+//! are looked up once.
+//!
+//! [`METRICS`] and [`LABELS`] are the one list: the documentation's tables are made from it, and a
+//! test compares it with what a recorder gets.
+//!
+//! ```
+//! for metric in pyproc::metrics::METRICS {
+//!     println!("{} ({}): {}", metric.name, metric.kind, metric.meaning);
+//! }
+//! ```
+
+mod list;
+
+pub use list::{Kind, LABELS, Label, METRICS, Metric};
+#[doc(hidden)]
+pub use list::{labels_table, metrics_table};
