@@ -40,3 +40,14 @@ pub(crate) struct CallData {
     pub(crate) waker: Option<Waker>,
     pub(crate) outcome: Option<Outcome>,
 }
+
+impl CallData {
+    /// Bytes of the call's body.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.large {
+            None => self.body.len(),
+            Some(large) => large.bytes,
+        }
+    }
+}

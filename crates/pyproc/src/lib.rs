@@ -1,5 +1,6 @@
 #![doc = include_str!("../../../README.md")]
 
+mod board;
 mod body;
 mod calls;
 mod config;
@@ -25,6 +26,7 @@ mod segments;
 mod signal;
 mod slab;
 mod supervisor;
+mod watch;
 
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
@@ -37,3 +39,4 @@ pub use pool::Pool;
 pub use pyproc_ipc::message::FunctionInfo;
 pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};
+pub use watch::HealthWatch;

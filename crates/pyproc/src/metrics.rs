@@ -16,8 +16,14 @@
 //! }
 //! ```
 
+mod histogram;
 mod list;
+pub(crate) mod publish;
+pub(crate) mod tally;
 
 pub use list::{Kind, LABELS, Label, METRICS, Metric};
 #[doc(hidden)]
 pub use list::{labels_table, metrics_table};
+
+/// How long what has changed may wait for being handed on.
+pub(crate) const INTERVAL_NS: crate::scheduler::Nanos = 1_000_000_000;

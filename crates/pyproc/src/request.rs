@@ -134,7 +134,9 @@ impl<'p> Request<'p> {
         R: DeserializeOwned,
     {
         let mut body = buffer();
-        encode_arguments(arguments, &mut body)?;
+        if let Err(error) = encode_arguments(arguments, &mut body) {
+            return Err(self.failed(error));
+        }
         let spec = self.spec()?;
         let large = if body.len() <= INLINE_MAX {
             None
@@ -145,18 +147,26 @@ impl<'p> Request<'p> {
             body = Vec::new();
         }
         let mut data = self.data(ContentType::MsgPack, body, large);
-        match self.run(spec, &mut data).await? {
-            Outcome::Inline(Kind::Result, content) => {
+        match self.run(spec, &mut data).await {
+            Ok(Outcome::Inline(Kind::Result, content)) => {
                 let result = decode_result(content, &data.body);
                 keep(data.body);
+                if let Err(error) = &result {
+                    self.count(error, true);
+                }
                 result
             }
-            outcome => {
+            Ok(outcome) => {
                 let (content, bytes) = self.finish(spec, outcome, data)?;
                 let result = decode_result(content, &bytes);
                 self.shared.replies.give_back(bytes);
+                match &result {
+                    Ok(_) => self.succeeded(spec),
+                    Err(error) => self.count(error, false),
+                }
                 result
             }
+            Err(error) => Err(self.failed(error)),
         }
     }
 
@@ -177,16 +187,23 @@ impl<'p> Request<'p> {
                 (body, None)
             }
             Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&bytes)?)),
-            Payload::InPlace(body) => (Vec::new(), Some(body.into_large()?)),
+            Payload::InPlace(body) => match body.into_large() {
+                Ok(large) => (Vec::new(), Some(large)),
+                Err(error) => return Err(self.failed(error)),
+            },
         };
         let mut data = self.data(content, body, large);
-        let outcome = self.run(spec, &mut data).await?;
+        let outcome = match self.run(spec, &mut data).await {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(self.failed(error)),
+        };
         if let Outcome::Inline(Kind::Result, content) = outcome {
             let bytes = Bytes::copy_from_slice(&data.body);
             keep(data.body);
             return Ok(Reply::new(content, bytes));
         }
         let (content, bytes) = self.finish(spec, outcome, data)?;
+        self.succeeded(spec);
         Ok(Reply::new(content, lend(bytes, &self.shared.replies)))
     }
 
@@ -216,12 +233,12 @@ impl<'p> Request<'p> {
     #[inline]
     fn spec(&self) -> Result<Spec, CallError> {
         // A pool that can be called has started, and then the functions are known.
-        let functions = self.shared.functions.get().ok_or(CallError::Closed)?;
+        let Some(functions) = self.shared.functions.get() else {
+            return Err(self.failed(CallError::Closed));
+        };
         let Some(function) = functions.number(self.function) else {
-            return Err(CallError::no_such_function(
-                self.function,
-                functions.names(),
-            ));
+            let error = CallError::no_such_function(self.function, functions.names());
+            return Err(self.failed(error));
         };
         let limit = functions.list[function].limit_ns;
         let settings = &self.shared.settings;
@@ -236,6 +253,7 @@ impl<'p> Request<'p> {
         let limit = limit.saturating_add(settings.grace.as_nanos() as u64);
         Ok(Spec {
             function: function as u32,
+            made: 0,
             deadline: timeout,
             timeout,
             limit,
@@ -245,13 +263,53 @@ impl<'p> Request<'p> {
     }
 
     fn large(&self, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
-        let mut large = large_body(self.shared, body.len())?;
+        let mut large = match large_body(self.shared, body.len()) {
+            Ok(large) => large,
+            Err(error) => return Err(self.failed(error)),
+        };
         fill(&mut large, body);
         Ok(large)
     }
 
-    /// What an outcome means, outside of the lock.
+    /// Counts a call that has failed.
+    #[cold]
+    fn failed(&self, error: CallError) -> CallError {
+        self.count(&error, false);
+        error
+    }
+
+    /// The same; `taken`: it has been counted as a success.
+    #[cold]
+    fn count(&self, error: &CallError, taken: bool) {
+        let functions = self.shared.functions.get();
+        let function = functions.and_then(|functions| functions.number(self.function));
+        let mut core = self.shared.core.lock();
+        core.tally
+            .failed(function.map(|number| number as u32), error, taken);
+        core.publish_soon();
+        self.shared.unlock(core);
+    }
+
+    /// Counts a call that has succeeded, unless it was counted when its result was taken from the core.
+    fn succeeded(&self, spec: Spec) {
+        let mut core = self.shared.core.lock();
+        core.tally.ok(spec.function);
+        core.publish_soon();
+        self.shared.unlock(core);
+    }
+
+    /// What an outcome means, outside of the lock. A failure is counted here.
     fn finish(
+        &self,
+        spec: Spec,
+        outcome: Outcome,
+        data: CallData,
+    ) -> Result<(ContentType, Vec<u8>), CallError> {
+        self.read(spec, outcome, data)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn read(
         &self,
         spec: Spec,
         outcome: Outcome,

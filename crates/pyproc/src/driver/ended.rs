@@ -6,7 +6,8 @@ use pyproc_ipc::clock::now_ns;
 
 use super::worker::Running;
 use super::{Driver, Stage, Verdict};
-use crate::error::{CallError, Exit, OutOfMemory};
+use crate::board::Reason;
+use crate::error::{CallError, Exit, OutOfMemory, first_line};
 
 impl Driver {
     /// The pidfd says that a process has ended.
@@ -36,17 +37,28 @@ impl Driver {
             return;
         }
         if self.stop.is_some() {
+            self.shared.board.gone(worker);
             return;
         }
         let was_up = !matches!(running.stage, Stage::Handshake { .. });
-        let pause = self.supervisor.died(now_ns(), worker, had_answered);
+        let now = now_ns();
+        let pause = self.supervisor.died(now, worker, had_answered);
+        self.shared.core.lock().publish_soon();
         let pid = running.source.pid;
         let stderr = running.tail.text();
         let stderr = stderr.trim_end();
         if was_up {
+            let (reason, sentence) = running.why(exit, out_of_memory);
+            self.shared
+                .board
+                .ended(now, worker, pause, reason, sentence);
             tracing::warn!(target: "pyproc", worker, pid, %exit, again_in = ?pause, stderr, "a worker ended and is replaced");
         } else {
             let error = self.start_error(running, exit, out_of_memory);
+            let sentence = first_line(&error);
+            self.shared
+                .board
+                .ended(now, worker, pause, Reason::Start, sentence);
             tracing::error!(target: "pyproc", worker, pid, again_in = ?pause, "a worker did not come up: {error}");
         }
     }
@@ -83,6 +95,7 @@ impl Driver {
             },
         };
         for key in lost {
+            core.ended_early(now, key, false);
             core.fail(key, error.clone());
         }
         let inner = &mut *core;
@@ -94,6 +107,27 @@ impl Driver {
 }
 
 impl Running {
+    /// Why a process that had been up ended: for the metrics, and in a sentence about it.
+    fn why(&self, exit: Exit, out_of_memory: OutOfMemory) -> (Reason, String) {
+        if let Some(Verdict::Violation(message)) = &self.verdict {
+            return (
+                Reason::Protocol,
+                format!("it broke the protocol: {message}"),
+            );
+        }
+        if matches!(self.stage, Stage::Dying { .. }) {
+            let sentence = "a function ran past its time limit and did not stop, so it was killed";
+            return (Reason::Limit, sentence.to_owned());
+        }
+        let reason = match (exit, out_of_memory) {
+            (_, OutOfMemory::Probably) => Reason::OutOfMemory,
+            (Exit::Status(_), _) => Reason::Exit,
+            (Exit::Signal(_), _) => Reason::Signal,
+            (Exit::Unknown, _) => Reason::Unknown,
+        };
+        (reason, format!("it {exit}{out_of_memory}"))
+    }
+
     fn out_of_memory(&self, exit: Exit) -> OutOfMemory {
         // The kernel's killer uses SIGKILL; a host that ignores SIGCHLD learns no more than the counter.
         let killed = matches!(exit, Exit::Signal(9) | Exit::Unknown);
