@@ -2,6 +2,7 @@
 
 mod isolation;
 mod processes;
+mod scrape;
 mod tracing;
 
 use std::fs;
@@ -13,6 +14,7 @@ use pyproc::{CallError, Pool, PoolConfig};
 
 pub(crate) use isolation::{Isolation, scratch};
 pub(crate) use processes::{children, descriptors, is_alive, kill, maps_of, state_of};
+pub(crate) use scrape::{Recorder, Scrape};
 pub(crate) use tracing::{Event, Events};
 
 /// How long anything may take before the test counts as hung: never a measure of speed.
