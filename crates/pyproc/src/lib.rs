@@ -26,6 +26,7 @@ mod segments;
 mod signal;
 mod slab;
 mod supervisor;
+mod trace;
 mod watch;
 
 pub use body::{Body, Reply};
@@ -39,4 +40,5 @@ pub use pool::Pool;
 pub use pyproc_ipc::message::FunctionInfo;
 pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};
+pub use trace::{InvalidTraceContext, TraceContext};
 pub use watch::HealthWatch;

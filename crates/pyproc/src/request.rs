@@ -23,9 +23,13 @@ use crate::pool::Shared;
 use crate::replies::lend;
 use crate::scheduler::Spec;
 use crate::segments::{LargeBody, NoSegment, Owner, SegmentMemory};
+use crate::trace::{CallSpan, TraceContext};
 
 /// Buffers kept per thread, so that a call allocates nothing.
 const BUFFERS: usize = 64;
+
+/// The outcome of a call that has succeeded, as its span has it.
+const OK: &str = "ok";
 
 /// A buffer that grew past this is not kept.
 const BUFFER_MAX: usize = 64 * 1024;
@@ -64,6 +68,7 @@ pub struct Request<'p> {
     max_attempts: Option<u32>,
     body: Body,
     wanted: ContentType,
+    trace: Option<Box<TraceContext>>,
 }
 
 impl<'p> Request<'p> {
@@ -77,6 +82,7 @@ impl<'p> Request<'p> {
             max_attempts: None,
             body: Body::empty(),
             wanted: ANY,
+            trace: None,
         }
     }
 
@@ -120,6 +126,23 @@ impl<'p> Request<'p> {
         self
     }
 
+    /// The trace that the call is part of: it travels to Python with it.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool, traceparent: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// use pyproc::TraceContext;
+    ///
+    /// let context = TraceContext::parse(traceparent, None)?;
+    /// let answer: f64 = pool.request("predict").trace_context(context).call(&[1.0, 2.0]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn trace_context(mut self, context: TraceContext) -> Self {
+        self.trace = Some(Box::new(context));
+        self
+    }
+
     /// Makes the call with `arguments`, typed; a [`body`](Self::body) is not looked at.
     ///
     /// # Errors
@@ -128,45 +151,49 @@ impl<'p> Request<'p> {
     /// # Cancel safety
     /// Dropping the future cancels the call.
     #[inline]
-    pub async fn call<A, R>(self, arguments: &A) -> Result<R, CallError>
+    pub async fn call<A, R>(mut self, arguments: &A) -> Result<R, CallError>
     where
         A: Serialize + ?Sized,
         R: DeserializeOwned,
     {
+        let mut span = CallSpan::new(self.function);
         let mut body = buffer();
         if let Err(error) = encode_arguments(arguments, &mut body) {
-            return Err(self.failed(error));
+            return Err(self.failed(&mut span, error));
         }
-        let spec = self.spec()?;
+        let spec = self.spec(&mut span)?;
         let large = if body.len() <= INLINE_MAX {
             None
         } else {
-            Some(self.large(&body)?)
+            Some(self.large(&mut span, &body)?)
         };
         if large.is_some() {
             body = Vec::new();
         }
-        let mut data = self.data(ContentType::MsgPack, body, large);
-        match self.run(spec, &mut data).await {
+        let mut data = self.data(&span, ContentType::MsgPack, body, large);
+        let outcome = self.run(spec, &mut data).await;
+        span.ran(&data);
+        match outcome {
             Ok(Outcome::Inline(Kind::Result, content)) => {
                 let result = decode_result(content, &data.body);
                 keep(data.body);
-                if let Err(error) = &result {
-                    self.count(error, true);
+                match &result {
+                    Ok(_) => span.end(OK),
+                    Err(error) => self.count(&mut span, error, true),
                 }
                 result
             }
             Ok(outcome) => {
-                let (content, bytes) = self.finish(spec, outcome, data)?;
+                let (content, bytes) = self.finish(&mut span, spec, outcome, data)?;
                 let result = decode_result(content, &bytes);
                 self.shared.replies.give_back(bytes);
                 match &result {
-                    Ok(_) => self.succeeded(spec),
-                    Err(error) => self.count(error, false),
+                    Ok(_) => self.succeeded(&mut span, spec),
+                    Err(error) => self.count(&mut span, error, false),
                 }
                 result
             }
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(self.failed(&mut span, error)),
         }
     }
 
@@ -178,7 +205,8 @@ impl<'p> Request<'p> {
     /// # Cancel safety
     /// Dropping the future cancels the call.
     pub async fn send(mut self) -> Result<Reply, CallError> {
-        let spec = self.spec()?;
+        let mut span = CallSpan::new(self.function);
+        let spec = self.spec(&mut span)?;
         let content = self.body.content_type();
         let (body, large) = match std::mem::take(&mut self.body).into_payload() {
             Payload::Bytes(bytes) if bytes.len() <= INLINE_MAX => {
@@ -186,34 +214,44 @@ impl<'p> Request<'p> {
                 body.extend_from_slice(&bytes);
                 (body, None)
             }
-            Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&bytes)?)),
+            Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&mut span, &bytes)?)),
             Payload::InPlace(body) => match body.into_large() {
                 Ok(large) => (Vec::new(), Some(large)),
-                Err(error) => return Err(self.failed(error)),
+                Err(error) => return Err(self.failed(&mut span, error)),
             },
         };
-        let mut data = self.data(content, body, large);
-        let outcome = match self.run(spec, &mut data).await {
+        let mut data = self.data(&span, content, body, large);
+        let outcome = self.run(spec, &mut data).await;
+        span.ran(&data);
+        let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.failed(&mut span, error)),
         };
         if let Outcome::Inline(Kind::Result, content) = outcome {
             let bytes = Bytes::copy_from_slice(&data.body);
             keep(data.body);
+            span.end(OK);
             return Ok(Reply::new(content, bytes));
         }
-        let (content, bytes) = self.finish(spec, outcome, data)?;
-        self.succeeded(spec);
+        let (content, bytes) = self.finish(&mut span, spec, outcome, data)?;
+        self.succeeded(&mut span, spec);
         Ok(Reply::new(content, lend(bytes, &self.shared.replies)))
     }
 
     #[inline]
-    fn data(&self, content: ContentType, body: Vec<u8>, large: Option<Box<LargeBody>>) -> CallData {
+    fn data(
+        &mut self,
+        span: &CallSpan,
+        content: ContentType,
+        body: Vec<u8>,
+        large: Option<Box<LargeBody>>,
+    ) -> CallData {
         CallData {
             body,
             large,
             content,
             wanted: self.wanted,
+            trace: self.trace.take().or_else(|| span.context()),
             ..CallData::default()
         }
     }
@@ -231,14 +269,14 @@ impl<'p> Request<'p> {
     /// What the scheduler has to know; the deadline is relative until the
     /// call is submitted.
     #[inline]
-    fn spec(&self) -> Result<Spec, CallError> {
+    fn spec(&self, span: &mut CallSpan) -> Result<Spec, CallError> {
         // A pool that can be called has started, and then the functions are known.
         let Some(functions) = self.shared.functions.get() else {
-            return Err(self.failed(CallError::Closed));
+            return Err(self.failed(span, CallError::Closed));
         };
         let Some(function) = functions.number(self.function) else {
             let error = CallError::no_such_function(self.function, functions.names());
-            return Err(self.failed(error));
+            return Err(self.failed(span, error));
         };
         let limit = functions.list[function].limit_ns;
         let settings = &self.shared.settings;
@@ -262,10 +300,10 @@ impl<'p> Request<'p> {
         })
     }
 
-    fn large(&self, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
+    fn large(&self, span: &mut CallSpan, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
         let mut large = match large_body(self.shared, body.len()) {
             Ok(large) => large,
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.failed(span, error)),
         };
         fill(&mut large, body);
         Ok(large)
@@ -273,14 +311,15 @@ impl<'p> Request<'p> {
 
     /// Counts a call that has failed.
     #[cold]
-    fn failed(&self, error: CallError) -> CallError {
-        self.count(&error, false);
+    fn failed(&self, span: &mut CallSpan, error: CallError) -> CallError {
+        self.count(span, &error, false);
         error
     }
 
     /// The same; `taken`: it has been counted as a success.
     #[cold]
-    fn count(&self, error: &CallError, taken: bool) {
+    fn count(&self, span: &mut CallSpan, error: &CallError, taken: bool) {
+        span.end(error.metric_label());
         let functions = self.shared.functions.get();
         let function = functions.and_then(|functions| functions.number(self.function));
         let mut core = self.shared.core.lock();
@@ -291,7 +330,8 @@ impl<'p> Request<'p> {
     }
 
     /// Counts a call that has succeeded, unless it was counted when its result was taken from the core.
-    fn succeeded(&self, spec: Spec) {
+    fn succeeded(&self, span: &mut CallSpan, spec: Spec) {
+        span.end(OK);
         let mut core = self.shared.core.lock();
         core.tally.ok(spec.function);
         core.publish_soon();
@@ -301,12 +341,13 @@ impl<'p> Request<'p> {
     /// What an outcome means, outside of the lock. A failure is counted here.
     fn finish(
         &self,
+        span: &mut CallSpan,
         spec: Spec,
         outcome: Outcome,
         data: CallData,
     ) -> Result<(ContentType, Vec<u8>), CallError> {
         self.read(spec, outcome, data)
-            .map_err(|error| self.failed(error))
+            .map_err(|error| self.failed(span, error))
     }
 
     fn read(

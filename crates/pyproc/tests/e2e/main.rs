@@ -18,3 +18,4 @@ mod runtimes;
 mod scheduling;
 mod shutdown;
 mod smoke;
+mod traces;

@@ -282,6 +282,7 @@ fn every_end_of_a_worker_moves_one_reason_by_one() {
         assert_eq!(restarts(&mut before), (once("reason=signal"), died.clone()));
         failure(pool.call::<_, ()>("vanish", &3)).await;
         assert_eq!(restarts(&mut before), (once("reason=exit"), died));
+        up().await;
         failure(pool.call::<_, ()>("stubborn", &())).await;
         let timeout = once("function=stubborn outcome=timeout_run");
         let moved = restarts(&mut before);
@@ -515,7 +516,7 @@ fn thousands_of_calls_from_several_tasks_are_counted_exactly() {
                 let pool = pool.clone();
                 tokio::spawn(async move {
                     for round in 0..100 {
-                        if (caller + round) % 10 == 0 {
+                        if (caller + round).is_multiple_of(10) {
                             failure(pool.call::<_, ()>("fail", &())).await;
                         } else {
                             pool.call::<_, u64>("echo", &round).await.expect("an echo");
