@@ -7,15 +7,12 @@ first that does.
 from __future__ import annotations
 
 import contextvars
-import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
-
-    Opener = Callable[[str, str], AbstractContextManager[Any]]
 
 
 def parts(trace: str) -> tuple[str, str | None]:
@@ -60,9 +57,22 @@ async def await_traced(trace: str, name: str, coroutine: Awaitable[Any]) -> Any:
         return await coroutine
 
 
-@functools.cache
-def _opener() -> Opener | None:
+class _OpenTelemetry:
+    """What has been found; a class, so that there is one place to look for it."""
+
+    looked: bool = False
+    opener: Callable[[str, str], AbstractContextManager[Any]] | None = None
+
+
+def _opener() -> Callable[[str, str], AbstractContextManager[Any]] | None:
     """What opens a span, None without OpenTelemetry."""
+    if not _OpenTelemetry.looked:
+        _OpenTelemetry.opener = _find()
+        _OpenTelemetry.looked = True
+    return _OpenTelemetry.opener
+
+
+def _find() -> Callable[[str, str], AbstractContextManager[Any]] | None:
     try:
         from opentelemetry import trace as api  # noqa: PLC0415 - not before a call needs it
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
