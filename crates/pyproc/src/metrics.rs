@@ -7,6 +7,12 @@
 //! scrape that is to be exact. The recorder has to be installed before the pool is started: handles
 //! are looked up once.
 //!
+//! Durations are exact to within a sixteenth, which is the width of a bucket of the tally, and to a
+//! microsecond or two: a call does not read the clock for them, it takes the latest time that any call
+//! has read. Most recorders keep every value of a histogram until they are scraped; so of more than
+//! 4,096 calls of one function between two publications a sample is recorded, which has their shape
+//! but not their number. `pyproc_calls_total` has the number.
+//!
 //! [`METRICS`] and [`LABELS`] are the one list: the documentation's tables are made from it, and a
 //! test compares it with what a recorder gets.
 //!

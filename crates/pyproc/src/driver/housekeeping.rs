@@ -34,7 +34,7 @@ impl Driver {
             tracing::error!(target: "pyproc", worker, "a worker broke the protocol and is killed: {message}");
             self.condemn(worker, Verdict::Violation(message));
         }
-        if self.shared.core.lock().publish_at <= now {
+        if std::mem::take(&mut self.publish_due) {
             self.shared.try_publish(now);
         }
         let mut next = self.watch_processes(now);
@@ -114,6 +114,7 @@ impl Driver {
             self.abandoned();
         }
         core.watched();
+        self.publish_due = core.publish_at <= now;
         shared.unlock(core);
         for worker in overdue {
             self.kill_for_limit(now, worker);

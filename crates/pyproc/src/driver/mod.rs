@@ -65,6 +65,8 @@ pub(crate) struct Driver {
     idle_ticks: u32,
     seen_activity: u64,
     next_retire: Nanos,
+    /// What is tallied has waited for long enough.
+    publish_due: bool,
     buffer: Vec<u8>,
 }
 
@@ -127,6 +129,7 @@ impl Driver {
             idle_ticks: 0,
             seen_activity: 0,
             next_retire: Nanos::MAX,
+            publish_due: false,
             buffer: worker::message_buffer(),
         };
         Ok((shared, driver))

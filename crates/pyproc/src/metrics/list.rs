@@ -64,7 +64,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         labels: &["function"],
         unit: "seconds",
-        meaning: "Time from a call to its end, of calls that the pool has taken and that were not dropped.",
+        meaning: "Time from a call to its end, of calls that the pool has taken and that were not dropped. Of more than 4,096 calls of a function between two publications, a sample of them.",
     },
     Metric {
         name: "pyproc_queue_wait_seconds",
@@ -201,6 +201,26 @@ pub fn labels_table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::REASONS;
+    use crate::health::WorkerState;
+    use crate::metrics::tally::OUTCOMES;
+
+    #[test]
+    fn labels_have_the_values_that_are_listed() {
+        let values = |name: &str| -> Vec<&str> {
+            let label = LABELS.iter().find(|label| label.name == name);
+            let values = label.expect("a label").values;
+            values
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|value| !value.contains('('))
+                .collect()
+        };
+        assert_eq!(values("outcome"), OUTCOMES);
+        assert_eq!(values("reason"), REASONS);
+        assert_eq!(values("state"), WorkerState::ALL.map(WorkerState::label));
+    }
 
     #[test]
     fn every_label_is_explained_and_used() {
