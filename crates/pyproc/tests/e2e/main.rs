@@ -11,6 +11,7 @@ mod cancellation;
 mod compatibility;
 mod faults;
 mod large;
+mod limits;
 mod logs;
 mod runtimes;
 mod scheduling;
