@@ -82,6 +82,24 @@ impl Body {
         }
     }
 
+    /// Typed arguments, in MessagePack: structs travel as maps by name.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), pyproc::CallError> {
+    /// let body = pyproc::Body::encode(&("text", 3))?;
+    /// assert_eq!(body.bytes(), b"\x92\xa4text\x03");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError::Malformed`] when their `Serialize` fails.
+    pub fn encode<A: Serialize + ?Sized>(arguments: &A) -> Result<Self, CallError> {
+        let mut buffer = Vec::new();
+        encode_arguments(arguments, &mut buffer)?;
+        Ok(Self::msgpack(buffer))
+    }
+
     /// How the bytes are to be read.
     #[must_use]
     pub fn content_type(&self) -> ContentType {
@@ -94,6 +112,19 @@ impl Body {
         match &self.payload {
             Payload::Bytes(bytes) => bytes,
             Payload::InPlace(body) => body,
+        }
+    }
+
+    /// The same bytes once more, shared and not copied. `None` when they were written in place: that
+    /// memory belongs to one call.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        match &self.payload {
+            Payload::Bytes(bytes) => Some(Self {
+                content_type: self.content_type,
+                payload: Payload::Bytes(bytes.clone()),
+            }),
+            Payload::InPlace(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@ mod body;
 mod calls;
 mod config;
 mod core;
+mod description;
 mod driver;
 mod error;
 mod functions;
@@ -20,12 +21,15 @@ mod replies;
 mod request;
 mod scheduler;
 mod segments;
+#[cfg(feature = "tower")]
+mod service;
 mod signal;
 mod slab;
 mod supervisor;
 
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
+pub use description::Call;
 pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
@@ -34,3 +38,5 @@ pub use pool::Pool;
 pub use pyproc_ipc::message::FunctionInfo;
 pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};
+#[cfg(feature = "tower")]
+pub use service::ResponseFuture;

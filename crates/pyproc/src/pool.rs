@@ -11,8 +11,10 @@ use pyproc_ipc::message::FunctionInfo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::body::Reply;
 use crate::config::{PoolConfig, Settings};
 use crate::core::{Core, Phase};
+use crate::description::{Call, Terms};
 use crate::driver::Driver;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::functions::Functions;
@@ -160,7 +162,30 @@ impl Pool {
     /// ```
     #[inline]
     pub fn request<'p>(&'p self, function: &'p str) -> Request<'p> {
-        Request::new(self.shared(), function)
+        Request::new(self.shared(), function, Terms::default())
+    }
+
+    /// Makes a call that was described elsewhere: bytes in, bytes out.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+    /// use pyproc::{Body, Call};
+    ///
+    /// let call = Call::new("predict").body(Body::json("[1.0, 2.0]")).idempotent();
+    /// let answer: f64 = pool.send(call).await?.decode()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call.
+    pub async fn send(&self, call: Call) -> Result<Reply, CallError> {
+        Request::new(self.shared(), &call.function, call.terms)
+            .send()
+            .await
     }
 
     /// Memory for a large body, to be written in place: what is written there reaches Python
@@ -193,6 +218,16 @@ impl Pool {
             .flat_map(|functions| &functions.list)
             .map(|function| function.info.clone())
             .collect()
+    }
+
+    /// Fails with [`CallError::Closed`] from the moment at which the pool is shut down.
+    #[cfg(feature = "tower")]
+    pub(crate) fn takes_calls(&self) -> Result<(), CallError> {
+        if self.shared().core.lock().phase == Phase::Serving {
+            Ok(())
+        } else {
+            Err(CallError::Closed)
+        }
     }
 
     /// Takes no more calls, lets those it has finish within `shutdown_timeout`, then ends the

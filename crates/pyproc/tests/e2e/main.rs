@@ -15,5 +15,6 @@ mod large;
 mod logs;
 mod runtimes;
 mod scheduling;
+mod service;
 mod shutdown;
 mod smoke;
