@@ -24,7 +24,6 @@ mod park;
 
 use std::time::Duration;
 
-use pyproc_ipc::message::FunctionInfo;
 use pyproc_ipc::record::ContentType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +32,7 @@ use crate::body::{Body, Reply};
 use crate::config::PoolConfig;
 use crate::description::Call;
 use crate::error::{CallError, ShutdownError, StartError};
+use crate::functions::FunctionInfo;
 use crate::request::BodyMut;
 use park::block_on;
 

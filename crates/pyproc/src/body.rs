@@ -18,6 +18,14 @@ use crate::request::BodyMut;
 /// it. Memory for a large body that is to be written in place comes from
 /// [`Pool::allocate`](crate::Pool::allocate). `Debug` shows how many bytes there are: they may be
 /// secret.
+///
+/// ```
+/// use pyproc::{Body, ContentType};
+///
+/// let body = Body::json(r#"{"value": 42}"#);
+/// assert_eq!(body.content_type(), ContentType::Json);
+/// assert_eq!(body.bytes().len(), 13);
+/// ```
 #[derive(Default)]
 pub struct Body {
     content_type: ContentType,
@@ -152,6 +160,19 @@ pub(crate) fn encode_arguments<A: Serialize + ?Sized>(
 }
 
 /// What a function returned, as bytes and what they are. `Debug` shows how many: they may be secret.
+///
+/// ```no_run
+/// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+/// use pyproc::{Body, ContentType};
+///
+/// let reply = pool.request("thumbnail").body(Body::raw("a picture")).send().await?;
+/// match reply.content_type() {
+///     ContentType::Raw => println!("{} bytes", reply.into_bytes().len()),
+///     _ => println!("{:?}", reply.decode::<Option<String>>()?),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Reply {
     content_type: ContentType,

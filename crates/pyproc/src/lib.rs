@@ -1,4 +1,6 @@
 #![doc = include_str!("../../../README.md")]
+// What is public can grow without breaking anybody.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod blocking;
 mod body;
@@ -34,8 +36,8 @@ pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
 };
+pub use functions::FunctionInfo;
 pub use pool::Pool;
-pub use pyproc_ipc::message::FunctionInfo;
 pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};
 #[cfg(feature = "tower")]
