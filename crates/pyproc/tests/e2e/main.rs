@@ -7,6 +7,7 @@ mod support;
 
 mod backpressure;
 mod bad_input;
+mod blocking;
 mod cancellation;
 mod compatibility;
 mod faults;
@@ -15,5 +16,6 @@ mod limits;
 mod logs;
 mod runtimes;
 mod scheduling;
+mod service;
 mod shutdown;
 mod smoke;
