@@ -7,15 +7,18 @@ mod support;
 
 mod backpressure;
 mod bad_input;
+mod blocking;
 mod cancellation;
 mod compatibility;
 mod faults;
 mod health;
 mod large;
+mod limits;
 mod logs;
 mod metrics;
 mod runtimes;
 mod scheduling;
+mod service;
 mod shutdown;
 mod smoke;
 mod traces;
