@@ -9,7 +9,8 @@ pub struct Block {
     pub line: usize,
     /// The first word of its info string: `rust`, `python`, `sh`, ….
     pub language: String,
-    /// The other words: `no_run`, `file=worker.py`, `not-run=needs-the-network`.
+    /// The other words: `no_run`, `file:worker.py`, `not-run:needs-the-network`. Colons, since rustdoc
+    /// reads README.md too and takes no `=`.
     pub marks: Vec<String>,
     /// What stands in it.
     pub text: String,
@@ -21,11 +22,11 @@ impl Block {
         self.marks.iter().any(|known| known == mark)
     }
 
-    /// The value of a mark, such as the name in `file=worker.py`.
+    /// The value of a mark, such as the name in `file:worker.py`.
     pub fn value(&self, mark: &str) -> Option<&str> {
         self.marks
             .iter()
-            .find_map(|known| known.strip_prefix(mark)?.strip_prefix('='))
+            .find_map(|known| known.strip_prefix(mark)?.strip_prefix(':'))
     }
 
     /// Whether this is a Rust program, which has a `main`, and not a part of one.

@@ -2,13 +2,13 @@
 //!
 //! - `rust`: a program is run with the page's files beside it, and what has no `main` is compiled.
 //!   `no_run` programs are compiled only; README's are run, since its `no_run` is for rustdoc.
-//! - `python,file=NAME`: loaded by a pool, or imported if it exposes nothing.
-//! - `sh` is run; `console` too, and what each command prints is compared. `in=checkout` runs them
+//! - `python,file:NAME`: loaded by a pool, or imported if it exposes nothing.
+//! - `sh` is run; `console` too, and what each command prints is compared. `in:checkout` runs them
 //!   in the repository.
 //! - `text,output`: what the program before it prints.
 //! - `toml` and `json`: a `PoolConfig`, unless they are another file or marked `value`.
 //! - `project`: run by tests/newcomer.rs, in the project that the page has built.
-//! - `not-run=REASON`: not run; `BLOCKS_NOT_RUN` counts them.
+//! - `not-run:REASON`: not run; `BLOCKS_NOT_RUN` counts them.
 
 #![expect(clippy::panic, reason = "tests say what went wrong by panicking")]
 
