@@ -15,6 +15,7 @@ mod calls;
 mod idle;
 mod large;
 mod machine;
+mod observed;
 mod options;
 mod python;
 mod rates;
@@ -62,10 +63,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let outcome = match options.hot_calls {
+    let observed = if options.bare {
+        Ok(())
+    } else {
+        observed::install()
+    };
+    let outcome = observed.and_then(|()| match options.hot_calls {
         Some((calls, at_once)) => syscalls::hot_calls(calls, at_once).map(|()| ExitCode::SUCCESS),
         None => measure(&options),
-    };
+    });
     outcome.unwrap_or_else(|failure| {
         eprintln!("pyproc-bench: {failure}");
         ExitCode::FAILURE

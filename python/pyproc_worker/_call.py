@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from pyproc_worker import _host
+from pyproc_worker._trace import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +21,15 @@ class Call:
     Args:
         call: Its id.
         deadline_ns: Monotonic nanoseconds at which its caller stops waiting; 0 for never.
+        trace: The trace that it is part of, as its record carries it; None for none.
     """
 
-    __slots__ = ("_cancelled", "_deadline_ns", "_id")
+    __slots__ = ("_cancelled", "_deadline_ns", "_id", "_trace")
 
-    def __init__(self, call: int, deadline_ns: int) -> None:
+    def __init__(self, call: int, deadline_ns: int, trace: str | None = None) -> None:
         self._id = call
         self._deadline_ns = deadline_ns
+        self._trace = trace
         self._cancelled = False
 
     @property
@@ -45,6 +48,16 @@ class Call:
     def cancelled(self) -> bool:
         """Whether the caller no longer waits."""
         return self._cancelled or _host.is_cancelled(self._id)
+
+    @property
+    def traceparent(self) -> str | None:
+        """The W3C `traceparent` that the caller has sent with the call; None without one."""
+        return None if self._trace is None else parts(self._trace)[0]
+
+    @property
+    def tracestate(self) -> str | None:
+        """The W3C `tracestate` that goes with it; None without one."""
+        return None if self._trace is None else parts(self._trace)[1]
 
     def mark_cancelled(self) -> None:
         """Notes that the caller no longer waits."""

@@ -6,6 +6,7 @@ Plain functions of such a worker run in the loop's thread, one at a time, betwee
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyproc_worker._call import Call, coroutine_call, take_made_event
 from pyproc_worker._errors import DeadlineExceeded
+from pyproc_worker._trace import await_traced
 
 if TYPE_CHECKING:
     import threading
@@ -43,6 +45,8 @@ class _Server:
         self._running: dict[int, _Running] = {}
         self._stopped = loop.create_future()
         self._scheduled = False
+        # Not that of the task which asks for a look: plain functions, and the tasks that begin then, would inherit it.
+        self._context = contextvars.copy_context()
 
     async def run(self) -> None:
         """Serves until the host says that it is over, then waits for what still runs."""
@@ -61,7 +65,7 @@ class _Server:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._look)
+            self._loop.call_soon(self._look, context=self._context)
 
     def _rung(self) -> None:
         self._worker.woken()
@@ -94,8 +98,10 @@ class _Server:
                 return
 
     def _start(self, started: Started) -> None:
-        call, deadline_ns, coroutine = started.call, started.deadline_ns, started.coroutine
-        running = self._running[call] = _Running(Call(call, deadline_ns), take_made_event())
+        call, deadline_ns, coroutine, trace = started.call, started.deadline_ns, started.coroutine, started.trace
+        running = self._running[call] = _Running(Call(call, deadline_ns, trace), take_made_event())
+        if trace is not None:
+            coroutine = await_traced(trace, started.function, coroutine)
         answer = self._answer(started, running, coroutine)
         running.task = _task(self._loop, answer)
 

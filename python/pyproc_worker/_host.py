@@ -73,8 +73,8 @@ def native() -> ModuleType | None:
     return _Connection.native
 
 
-def running_call() -> tuple[int, int] | None:
-    """Id and deadline (monotonic nanoseconds, 0 for none) of the plain function that runs in the main thread."""
+def running_call() -> tuple[int, int, str | None] | None:
+    """Id, deadline (monotonic nanoseconds, 0 for none) and trace of the plain function that runs in the main thread."""
     return None if _Connection.native is None else _Connection.native.running_call()
 
 

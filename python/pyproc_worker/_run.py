@@ -17,6 +17,7 @@ from pyproc_worker._errors import DeadlineExceeded, NoFunctionError, describe_er
 from pyproc_worker._expose import registry
 from pyproc_worker._function import Function, load
 from pyproc_worker._logs import install_handler
+from pyproc_worker._trace import call_traced
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -63,7 +64,7 @@ def run_functions(functions: list[Function]) -> None:
     native: Any = _host.native()
     install_handler()
     signal.signal(INTERRUPT, _interrupt)
-    worker = native.Worker(functions, encode_msgpack, encode_json, encode_raw, describe_error)
+    worker = native.Worker(functions, encode_msgpack, encode_json, encode_raw, describe_error, call_traced)
     # What has been loaded stays: no collection of garbage needs to look at it again.
     gc.freeze()
     worker.announce()

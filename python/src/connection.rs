@@ -43,6 +43,9 @@ static FORKED: AtomicBool = AtomicBool::new(false);
 static CURRENT: AtomicU64 = AtomicU64::new(0);
 static DEADLINE: AtomicU64 = AtomicU64::new(0);
 
+/// The trace that it is part of.
+static TRACE: Mutex<Option<Box<str>>> = Mutex::new(None);
+
 impl Connection {
     /// The main thread runs this call from now on; 0: none.
     #[inline]
@@ -190,13 +193,22 @@ pub(crate) fn forget() {
     }
 }
 
-/// Id and deadline of the plain call that runs.
+/// Id, deadline and trace of the plain call that runs.
 #[pyfunction]
-pub(crate) fn running_call() -> Option<(u64, u64)> {
+pub(crate) fn running_call() -> Option<(u64, u64, Option<String>)> {
     match CURRENT.load(Ordering::Relaxed) {
         0 => None,
-        call => Some((call, DEADLINE.load(Ordering::Relaxed))),
+        call => {
+            let trace = TRACE.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = DEADLINE.load(Ordering::Relaxed);
+            Some((call, deadline, trace.as_deref().map(str::to_owned)))
+        }
     }
+}
+
+/// The plain call that runs is part of this trace.
+pub(crate) fn set_trace(trace: Option<&str>) {
+    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = trace.map(Box::from);
 }
 
 /// Is the call that runs now cancelled?

@@ -20,6 +20,12 @@ pub(crate) struct Started {
     /// What to await.
     #[pyo3(get)]
     coroutine: Py<PyAny>,
+    /// The function's name.
+    #[pyo3(get)]
+    function: Py<PyAny>,
+    /// The trace that it is part of.
+    #[pyo3(get)]
+    trace: Option<String>,
     pub(crate) wanted: ContentType,
     began_ns: u64,
 }
@@ -37,6 +43,7 @@ impl Worker {
             self.run(py, &incoming, now)?;
             return done();
         }
+        let trace = self.trace(&incoming);
         let body = self.take_body(py, &incoming);
         let entry = &self.table[number];
         // Not the current call: a coroutine is cancelled through its task, never by the signal.
@@ -56,6 +63,8 @@ impl Worker {
                     call: incoming.call(),
                     deadline_ns: incoming.deadline(),
                     coroutine: coroutine.into_py(py),
+                    function: entry.name.clone_ref(py),
+                    trace,
                     wanted: incoming.wanted(),
                     began_ns: now,
                 };

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::answer::{Failure, Outcome, Phase, violation};
 use crate::body::SegmentBody;
-use crate::connection::forked;
+use crate::connection::{forked, set_trace};
 use crate::object::{Object, WithoutGil, call0, call1};
 use crate::table::{Codec, Entry};
 use crate::worker::Worker;
@@ -67,6 +67,7 @@ impl Worker {
             self.answer_expired(py, incoming.call())?;
             return Ok(began);
         }
+        let trace = self.trace(incoming);
         let body = self.take_body(py, incoming);
         let Some(entry) = self.table.get(usize::from(incoming.function())) else {
             self.answer_failure(py, incoming.call(), &Failure::NoSuchFunction {})?;
@@ -76,7 +77,10 @@ impl Worker {
             Ok(body) => {
                 self.connection
                     .set_current(incoming.call(), incoming.deadline());
-                let outcome = call(py, entry, &self.codec, incoming, body);
+                let outcome = match trace {
+                    None => call(py, entry, &self.codec, incoming, body),
+                    Some(trace) => call_traced(py, entry, &self.codec, incoming, body, trace),
+                };
                 self.connection.clear_current();
                 outcome
             }
@@ -103,6 +107,16 @@ impl Worker {
             self.unmeasured = 7;
         }
         ended
+    }
+
+    /// The trace that a call is part of; to be asked before its body is taken.
+    #[inline]
+    pub(crate) fn trace(&self, incoming: &Incoming) -> Option<String> {
+        let extension = self.lane.extension(incoming);
+        if extension.is_empty() {
+            return None;
+        }
+        Some(String::from_utf8_lossy(extension).into_owned())
     }
 
     /// The body as an object: `bytes` from the ring, a `memoryview` of a segment, None without a body.
@@ -215,6 +229,38 @@ fn call(
     match result {
         Some(result) => codec.encode(py, &result, incoming.wanted()),
         None => Outcome::Failed(PyErr::fetch(py), Phase::Call),
+    }
+}
+
+/// The same as part of a trace.
+#[cold]
+fn call_traced(
+    py: Python<'_>,
+    entry: &Entry,
+    codec: &Codec,
+    incoming: &Incoming,
+    body: Option<Object>,
+    trace: String,
+) -> Outcome {
+    let traced = &codec.call_traced;
+    let result = match body {
+        Some(body) => {
+            let Some(value) = call1(py, entry.decoder(incoming.content()), &body) else {
+                return Outcome::Failed(PyErr::fetch(py), Phase::Decode);
+            };
+            drop(body);
+            set_trace(Some(&trace));
+            traced.call1(py, (trace, &entry.name, &entry.target, value.into_py(py)))
+        }
+        None => {
+            set_trace(Some(&trace));
+            traced.call1(py, (trace, &entry.name, &entry.call_empty))
+        }
+    };
+    set_trace(None);
+    match result {
+        Ok(result) => codec.encode(py, &Object::from_py(result), incoming.wanted()),
+        Err(error) => Outcome::Failed(error, Phase::Call),
     }
 }
 

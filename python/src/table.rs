@@ -6,6 +6,7 @@ use pyproc_ipc::message::FunctionInfo;
 
 /// One function's way through a call.
 pub(crate) struct Entry {
+    pub(crate) name: Py<PyAny>,
     pub(crate) decode_msgpack: Py<PyAny>,
     pub(crate) decode_json: Py<PyAny>,
     pub(crate) decode_raw: Py<PyAny>,
@@ -21,6 +22,8 @@ pub(crate) struct Codec {
     pub(crate) encode_json: Py<PyAny>,
     pub(crate) encode_raw: Py<PyAny>,
     pub(crate) describe_error: Py<PyAny>,
+    /// Calls a function as part of a trace.
+    pub(crate) call_traced: Py<PyAny>,
 }
 
 impl Entry {
@@ -28,6 +31,7 @@ impl Entry {
     pub(crate) fn new(function: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = function.py();
         Ok(Self {
+            name: function.getattr(intern!(py, "name"))?.unbind(),
             decode_msgpack: function.getattr(intern!(py, "decode_msgpack"))?.unbind(),
             decode_json: function.getattr(intern!(py, "decode_json"))?.unbind(),
             decode_raw: function.getattr(intern!(py, "decode_raw"))?.unbind(),

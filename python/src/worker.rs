@@ -35,6 +35,7 @@ impl Worker {
         encode_json: Py<PyAny>,
         encode_raw: Py<PyAny>,
         describe_error: Py<PyAny>,
+        call_traced: Py<PyAny>,
     ) -> PyResult<Self> {
         let connection = connection()?;
         let table = functions.iter().map(Entry::new).collect::<PyResult<_>>()?;
@@ -47,6 +48,7 @@ impl Worker {
                 encode_json,
                 encode_raw,
                 describe_error,
+                call_traced,
             },
             connection,
             budget: SpinBudget::new(connection.welcome.spin_ns),

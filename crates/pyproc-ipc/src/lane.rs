@@ -290,6 +290,17 @@ impl HostLane {
         self.requests.used()
     }
 
+    /// How full the request and the response ring are, from 0 to 1.
+    #[must_use]
+    pub fn occupancy(&self) -> [f64; 2] {
+        // The worker's word, and never believed beyond a ring.
+        let share = |bytes: u64| (bytes as f64 / self.ring_bytes() as f64).min(1.0);
+        [
+            share(self.requests.unread()),
+            share(self.responses.unread()),
+        ]
+    }
+
     /// Has the worker answered something that was not yet taken?
     #[inline]
     #[must_use]

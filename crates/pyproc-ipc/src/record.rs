@@ -16,6 +16,9 @@
 //! | 3 | 32–39 | content type of the body |
 //! | 3 | 40–47 | content type wanted for the reply |
 //! | 3 | 48–63 | length of the extension block |
+//!
+//! A call's extension block is its trace as text: the W3C `traceparent` and, after a line feed if
+//! there is one, the `tracestate`. Answers have none.
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 

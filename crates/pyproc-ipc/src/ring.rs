@@ -233,6 +233,12 @@ impl Producer {
     pub fn used(&self) -> u64 {
         self.tail - self.head
     }
+
+    /// Bytes that the peer has not given back, as it says now; not checked.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.tail.saturating_sub(self.indices().head())
+    }
 }
 
 impl Consumer {
@@ -371,6 +377,12 @@ impl Consumer {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.head
+    }
+
+    /// Bytes that the peer has published and this end has not taken, as it says now; not checked.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.indices().tail().saturating_sub(self.head)
     }
 
     /// Says that this end is about to sleep; `false` when a record came meanwhile.

@@ -33,7 +33,9 @@ use crate::config::PoolConfig;
 use crate::description::Call;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::functions::FunctionInfo;
+use crate::health::Health;
 use crate::request::BodyMut;
+use crate::trace::TraceContext;
 use park::block_on;
 
 /// A pool of Python worker processes, for code that blocks. The counterpart of [`crate::Pool`].
@@ -122,6 +124,18 @@ impl Pool {
         block_on(self.pool.shutdown())
     }
 
+    /// What the pool and its workers are doing; see [`crate::Pool::health`].
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.pool.health()
+    }
+
+    /// Hands on to the program's recorder everything that has happened until now; see
+    /// [`crate::Pool::publish_metrics`].
+    pub fn publish_metrics(&self) {
+        self.pool.publish_metrics();
+    }
+
     /// The same pool, for async code.
     #[must_use]
     pub fn as_async(&self) -> &crate::Pool {
@@ -197,6 +211,13 @@ impl Request<'_> {
     #[inline]
     pub fn accept(mut self, content_type: ContentType) -> Self {
         self.request = self.request.accept(content_type);
+        self
+    }
+
+    /// The trace that the call is part of; see [`crate::Request::trace_context`].
+    #[inline]
+    pub fn trace_context(mut self, context: TraceContext) -> Self {
+        self.request = self.request.trace_context(context);
         self
     }
 

@@ -7,6 +7,7 @@ use pyproc_ipc::record::{ContentType, Kind, SegmentRef};
 
 use crate::error::CallError;
 use crate::segments::{LargeBody, SegmentMemory};
+use crate::trace::TraceContext;
 
 /// How a call ended, as seen under the lock; decoded by its caller outside of it.
 pub(crate) enum Outcome {
@@ -37,6 +38,23 @@ pub(crate) struct CallData {
     pub(crate) wanted: ContentType,
     /// A worker may have looked at the large body.
     pub(crate) seen: bool,
+    /// The worker that had the call last.
+    pub(crate) worker: u16,
+    /// How often the call was given to a worker.
+    pub(crate) attempts: u16,
+    /// Goes with the call.
+    pub(crate) trace: Option<Box<TraceContext>>,
     pub(crate) waker: Option<Waker>,
     pub(crate) outcome: Option<Outcome>,
+}
+
+impl CallData {
+    /// Bytes of the call's body.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.large {
+            None => self.body.len(),
+            Some(large) => large.bytes,
+        }
+    }
 }

@@ -6,6 +6,8 @@
 //! *armed*: workers ring, and the driver thread drains. While callers rely on a leader, the driver
 //! ticks every millisecond, so that a leader whose runtime stalls delays others by no more than that.
 
+mod counting;
+
 use std::mem;
 use std::task::Waker;
 
@@ -16,6 +18,7 @@ use pyproc_ipc::wait::SpinBudget;
 use crate::calls::{CallData, Outcome, SegmentAnswer};
 use crate::error::CallError;
 use crate::lanes::Ends;
+use crate::metrics::tally::Tally;
 use crate::scheduler::{Answered, Ended, Nanos, Scheduler, Spec};
 use crate::slab::Key;
 
@@ -73,6 +76,16 @@ pub(crate) struct Core {
     pub(crate) kick: bool,
     /// Moves with every submission and every drained answer.
     pub(crate) activity: u64,
+    /// What has happened, for the metrics.
+    pub(crate) tally: Tally,
+    /// When the driver hands the tally on; `Nanos::MAX`: nothing has happened since it last did.
+    pub(crate) publish_at: Nanos,
+    /// `activity` when the driver last did.
+    pub(crate) published: u64,
+    /// The latest exact time that anybody read here.
+    clock: Nanos,
+    /// Calls taken in since.
+    clock_age: u32,
 }
 
 impl Core {
@@ -97,6 +110,11 @@ impl Core {
             woken: Vec::new(),
             kick: false,
             activity: 0,
+            tally: Tally::default(),
+            publish_at: Nanos::MAX,
+            published: 0,
+            clock: 0,
+            clock_age: 0,
         }
     }
 
@@ -105,13 +123,15 @@ impl Core {
     pub(crate) fn submit(
         &mut self,
         now: Nanos,
-        spec: Spec,
+        mut spec: Spec,
         data: CallData,
     ) -> Result<Key, Box<(CallError, CallData)>> {
         if self.phase != Phase::Serving {
             return Err(Box::new((CallError::Closed, data)));
         }
         let deadline = spec.deadline;
+        spec.made = self.time(now, spec.timeout);
+        let bytes = data.bytes();
         self.ends.may_wait = self.leader.is_some() && self.ticking;
         self.ends.rang = false;
         let submitted = self.scheduler.submit(now, spec, data, &mut self.ends);
@@ -127,6 +147,7 @@ impl Core {
             ))
         })?;
         self.activity += 1;
+        self.tally.request_bytes += bytes as u64;
         self.wake_driver_by(deadline);
         self.watch_balance();
         Ok(key)
@@ -177,6 +198,7 @@ impl Core {
 
     /// Takes at most `limit` answers from one worker's lane.
     pub(crate) fn drain_lane(&mut self, now: Nanos, worker: usize, limit: usize) -> usize {
+        self.saw_time(now);
         let mut taken = 0;
         let mut spare = Vec::new();
         while taken < limit {
@@ -221,8 +243,13 @@ impl Core {
 
     #[inline]
     fn answered(&mut self, now: Nanos, worker: usize, answer: &Answer, holder: Option<Answered>) {
-        self.scheduler
+        let live = self
+            .scheduler
             .answered(now, worker, answer.call, answer.run_ns);
+        if let Some((function, made)) = live {
+            let passed = self.clock.saturating_sub(made);
+            self.tally.answered(function, passed, answer.run_ns);
+        }
         let segment = match answer.body {
             AnswerBody::Inline => None,
             AnswerBody::Segment(reference) => {
@@ -253,6 +280,10 @@ impl Core {
         match holder {
             Some(Answered::Live(key)) => {
                 if let Some(data) = self.scheduler.data(key) {
+                    self.tally.response_bytes += match &segment {
+                        None => data.body.len() as u64,
+                        Some(segment) => segment.reference.bytes,
+                    };
                     data.outcome = Some(match segment {
                         None => Outcome::Inline(answer.kind, answer.content),
                         Some(segment) => Outcome::Segment(answer.kind, answer.content, segment),
@@ -302,9 +333,13 @@ impl Core {
     /// The call's outcome, if it is done; it leaves the table.
     #[inline]
     pub(crate) fn take(&mut self, key: Key) -> Option<(Outcome, CallData)> {
-        let mut data = self.scheduler.take_done(key)?;
+        let (function, mut data) = self.scheduler.take_done(key)?;
         self.untaken = self.untaken.saturating_sub(1);
         let outcome = data.outcome.take()?;
+        if let Outcome::Inline(Kind::Result, _) = outcome {
+            self.tally.ok(function);
+        }
+        self.publish_soon();
         if let Some(large) = data.large.take() {
             let seen = data.seen;
             self.ends.give_back(*large, seen);
@@ -316,6 +351,10 @@ impl Core {
     /// Gives a call up: its caller is gone or its time is over.
     pub(crate) fn give_up(&mut self, now: Nanos, key: Key) -> Option<Ended> {
         let done = self.scheduler.is_done(key);
+        if let Some(spec) = self.scheduler.spec(key) {
+            self.tally.dropped(spec.function);
+            self.publish_soon();
+        }
         let (ended, mut data) = self.scheduler.give_up(now, key, &mut self.ends)?;
         if done {
             self.untaken = self.untaken.saturating_sub(1);
@@ -345,6 +384,7 @@ impl Core {
             Ended::NotStarted => crate::error::Phase::Queue,
             Ended::Running { .. } => crate::error::Phase::Run,
         };
+        self.ended_early(now, key, ended == Ended::NotStarted);
         let after = std::time::Duration::from_nanos(spec.timeout);
         self.fail(key, CallError::Timeout { phase, after });
     }
@@ -513,6 +553,7 @@ impl Core {
         self.last_turn = now;
         self.leader = None;
         self.arm();
+        self.publish_soon();
         if !self.ticking && self.scheduler.unbalanced() {
             // What a worker has not started although it had time may go to one that is idle.
             self.tick();

@@ -7,6 +7,7 @@ use pyproc_ipc::record::ContentType;
 
 use crate::body::Body;
 use crate::lanes::ANY;
+use crate::trace::TraceContext;
 
 /// What a caller may ask for beside the function.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Terms {
     pub(crate) max_attempts: Option<u32>,
     pub(crate) body: Body,
     pub(crate) wanted: ContentType,
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 impl Default for Terms {
@@ -28,6 +30,7 @@ impl Default for Terms {
             max_attempts: None,
             body: Body::empty(),
             wanted: ANY,
+            trace: None,
         }
     }
 }
@@ -111,6 +114,13 @@ impl Call {
         self
     }
 
+    /// The trace that the call is part of; see
+    /// [`Request::trace_context`](crate::Request::trace_context).
+    pub fn trace_context(mut self, context: TraceContext) -> Self {
+        self.terms.trace = Some(Box::new(context));
+        self
+    }
+
     /// The same call once more, to be made a second time. The body is shared, not copied.
     ///
     /// `None` when the body was written in place ([`Pool::allocate`](crate::Pool::allocate)): that
@@ -121,6 +131,7 @@ impl Call {
             function: self.function.clone(),
             terms: Terms {
                 body: self.terms.body.try_clone()?,
+                trace: self.terms.trace.clone(),
                 ..self.terms
             },
         })

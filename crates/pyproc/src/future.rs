@@ -41,7 +41,7 @@ impl<'p, 'd> Call<'p, 'd> {
 }
 
 /// From this timeout on a deadline is reckoned by the coarse clock, which costs a fifth of the other.
-const COARSE_FROM_NS: Nanos = 1_000_000_000;
+pub(crate) const COARSE_FROM_NS: Nanos = 1_000_000_000;
 
 /// When a call with this timeout is over: never early, with the coarse clock a little late.
 #[inline]
@@ -69,7 +69,11 @@ impl Future for Call<'_, '_> {
                 (now, spec.deadline) = deadline(spec.timeout);
                 core = shared.core.lock();
                 match core.submit(now, spec, mem::take(self.data)) {
-                    Ok(key) if core.may_lead(key) => (key, true, now_ns()),
+                    Ok(key) if core.may_lead(key) => {
+                        let now = now_ns();
+                        core.made(key, now);
+                        (key, true, now)
+                    }
                     Ok(key) => (key, true, now),
                     Err(refused) => {
                         let (error, data) = *refused;

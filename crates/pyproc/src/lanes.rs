@@ -278,14 +278,22 @@ impl Lanes<CallData> for Ends {
             content: data.content,
             wanted: data.wanted,
         };
+        let extension = match &data.trace {
+            None => &[],
+            Some(trace) => trace.extension(),
+        };
         let pushed = match &mut data.large {
-            None => end.lane.push(&call, &[], &data.body),
+            None => end.lane.push(&call, extension, &data.body),
             Some(large) => {
                 let reference = end.lend(worker, large)?;
-                end.lane.push_segment(&call, &[], reference)
+                end.lane.push_segment(&call, extension, reference)
             }
         };
-        data.seen |= matches!(pushed, Ok(Some(_)));
+        if let Ok(Some(_)) = pushed {
+            data.seen = true;
+            data.worker = worker as u16;
+            data.attempts = data.attempts.saturating_add(1);
+        }
         pushed.unwrap_or_else(|violation: Violation| {
             end.broke(violation);
             None

@@ -3,6 +3,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod blocking;
+mod board;
 mod body;
 mod calls;
 mod config;
@@ -15,7 +16,10 @@ mod future;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[doc(hidden)]
+pub mod health;
 mod lanes;
+pub mod metrics;
 mod oom;
 mod pool;
 mod python;
@@ -28,6 +32,8 @@ mod service;
 mod signal;
 mod slab;
 mod supervisor;
+mod trace;
+mod watch;
 
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
@@ -37,8 +43,11 @@ pub use error::{
     StartError,
 };
 pub use functions::FunctionInfo;
+pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;
 pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};
 #[cfg(feature = "tower")]
 pub use service::ResponseFuture;
+pub use trace::{InvalidTraceContext, TraceContext};
+pub use watch::HealthWatch;

@@ -10,6 +10,7 @@ use pyproc_ipc::clock::now_ns;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::board::Board;
 use crate::body::Reply;
 use crate::config::{PoolConfig, Settings};
 use crate::core::{Core, Phase};
@@ -17,15 +18,20 @@ use crate::description::{Call, Terms};
 use crate::driver::Driver;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::functions::{FunctionInfo, Functions};
+use crate::health::Health;
+use crate::metrics::publish::Publisher;
 use crate::replies::ReplyMemory;
 use crate::request::{BodyMut, Request};
 use crate::segments::Allowance;
 use crate::signal::Signal;
+use crate::watch::HealthWatch;
 
 /// What every handle, every call and the driver thread share.
 pub(crate) struct Shared {
     pub(crate) core: Mutex<Core>,
     pub(crate) settings: Settings,
+    pub(crate) board: Board,
+    pub(crate) publisher: Mutex<Publisher>,
     pub(crate) allowance: Arc<Allowance>,
     pub(crate) replies: Arc<ReplyMemory>,
     /// Fixed once the first worker is up.
@@ -67,8 +73,12 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut core = self.shared.core.lock();
-        core.phase = Phase::Abandoned;
+        let former = std::mem::replace(&mut core.phase, Phase::Abandoned);
         drop(core);
+        if former == Phase::Closed {
+            // The driver is gone, or about to go: the last calls may have ended after its last word.
+            self.shared.publish();
+        }
         self.shared.kick();
     }
 }
@@ -269,8 +279,43 @@ impl Pool {
                 core.wake_driver_by(deadline);
             }
         }
+        shared.board.touch();
         shared.kick();
-        shared.stopped.wait().await
+        let result = shared.stopped.wait().await;
+        shared.publish();
+        result
+    }
+
+    /// What the pool and its workers are doing, and whether calls have a chance. Blocks for no longer
+    /// than it takes to read each worker's memory use from `/proc`.
+    ///
+    /// ```no_run
+    /// # fn example(pool: &pyproc::Pool) {
+    /// let health = pool.health();
+    /// if !health.ready {
+    ///     eprintln!("{}", health.reason.unwrap_or_default());
+    /// }
+    /// for worker in &health.workers {
+    ///     println!("{} is {}, {:?} bytes", worker.worker, worker.state, worker.rss_bytes);
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared().health()
+    }
+
+    /// Tells when a worker's state or the pool's readiness changes.
+    #[must_use]
+    pub fn watch(&self) -> HealthWatch {
+        HealthWatch::new(&self.handle.shared)
+    }
+
+    /// Hands on to the program's recorder everything that has happened until now: call it before a
+    /// scrape that is to be exact. It also happens by itself, within a second of what has changed;
+    /// see [`metrics`](crate::metrics).
+    pub fn publish_metrics(&self) {
+        self.shared().publish();
     }
 }
 

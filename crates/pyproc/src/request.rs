@@ -24,9 +24,13 @@ use crate::pool::Shared;
 use crate::replies::lend;
 use crate::scheduler::Spec;
 use crate::segments::{LargeBody, NoSegment, Owner, SegmentMemory};
+use crate::trace::{CallSpan, TraceContext};
 
 /// Buffers kept per thread, so that a call allocates nothing.
 const BUFFERS: usize = 64;
+
+/// The outcome of a call that has succeeded, as its span has it.
+const OK: &str = "ok";
 
 /// A buffer that grew past this is not kept.
 const BUFFER_MAX: usize = 64 * 1024;
@@ -113,6 +117,23 @@ impl<'p> Request<'p> {
         self
     }
 
+    /// The trace that the call is part of: it travels to Python with it.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool, traceparent: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// use pyproc::TraceContext;
+    ///
+    /// let context = TraceContext::parse(traceparent, None)?;
+    /// let answer: f64 = pool.request("predict").trace_context(context).call(&[1.0, 2.0]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn trace_context(mut self, context: TraceContext) -> Self {
+        self.terms.trace = Some(Box::new(context));
+        self
+    }
+
     /// Makes the call with `arguments`, typed; a [`body`](Self::body) is not looked at.
     ///
     /// # Errors
@@ -121,35 +142,49 @@ impl<'p> Request<'p> {
     /// # Cancel safety
     /// Dropping the future cancels the call.
     #[inline]
-    pub async fn call<A, R>(self, arguments: &A) -> Result<R, CallError>
+    pub async fn call<A, R>(mut self, arguments: &A) -> Result<R, CallError>
     where
         A: Serialize + ?Sized,
         R: DeserializeOwned,
     {
+        let mut span = CallSpan::new(self.function);
         let mut body = buffer();
-        encode_arguments(arguments, &mut body)?;
-        let spec = self.spec()?;
+        if let Err(error) = encode_arguments(arguments, &mut body) {
+            return Err(self.failed(&mut span, error));
+        }
+        let spec = self.spec(&mut span)?;
         let large = if body.len() <= INLINE_MAX {
             None
         } else {
-            Some(self.large(&body)?)
+            Some(self.large(&mut span, &body)?)
         };
         if large.is_some() {
             body = Vec::new();
         }
-        let mut data = self.data(ContentType::MsgPack, body, large);
-        match self.run(spec, &mut data).await? {
-            Outcome::Inline(Kind::Result, content) => {
+        let mut data = self.data(&span, ContentType::MsgPack, body, large);
+        let outcome = self.run(spec, &mut data).await;
+        span.ran(&data);
+        match outcome {
+            Ok(Outcome::Inline(Kind::Result, content)) => {
                 let result = decode_result(content, &data.body);
                 keep(data.body);
+                match &result {
+                    Ok(_) => span.end(OK),
+                    Err(error) => self.count(&mut span, error, true),
+                }
                 result
             }
-            outcome => {
-                let (content, bytes) = self.finish(spec, outcome, data)?;
+            Ok(outcome) => {
+                let (content, bytes) = self.finish(&mut span, spec, outcome, data)?;
                 let result = decode_result(content, &bytes);
                 self.shared.replies.give_back(bytes);
+                match &result {
+                    Ok(_) => self.succeeded(&mut span, spec),
+                    Err(error) => self.count(&mut span, error, false),
+                }
                 result
             }
+            Err(error) => Err(self.failed(&mut span, error)),
         }
     }
 
@@ -161,7 +196,8 @@ impl<'p> Request<'p> {
     /// # Cancel safety
     /// Dropping the future cancels the call.
     pub async fn send(mut self) -> Result<Reply, CallError> {
-        let spec = self.spec()?;
+        let mut span = CallSpan::new(self.function);
+        let spec = self.spec(&mut span)?;
         let content = self.terms.body.content_type();
         let (body, large) = match std::mem::take(&mut self.terms.body).into_payload() {
             Payload::Bytes(bytes) if bytes.len() <= INLINE_MAX => {
@@ -169,27 +205,44 @@ impl<'p> Request<'p> {
                 body.extend_from_slice(&bytes);
                 (body, None)
             }
-            Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&bytes)?)),
-            Payload::InPlace(body) => (Vec::new(), Some(body.into_large()?)),
+            Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&mut span, &bytes)?)),
+            Payload::InPlace(body) => match body.into_large() {
+                Ok(large) => (Vec::new(), Some(large)),
+                Err(error) => return Err(self.failed(&mut span, error)),
+            },
         };
-        let mut data = self.data(content, body, large);
-        let outcome = self.run(spec, &mut data).await?;
+        let mut data = self.data(&span, content, body, large);
+        let outcome = self.run(spec, &mut data).await;
+        span.ran(&data);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(self.failed(&mut span, error)),
+        };
         if let Outcome::Inline(Kind::Result, content) = outcome {
             let bytes = Bytes::copy_from_slice(&data.body);
             keep(data.body);
+            span.end(OK);
             return Ok(Reply::new(content, bytes));
         }
-        let (content, bytes) = self.finish(spec, outcome, data)?;
+        let (content, bytes) = self.finish(&mut span, spec, outcome, data)?;
+        self.succeeded(&mut span, spec);
         Ok(Reply::new(content, lend(bytes, &self.shared.replies)))
     }
 
     #[inline]
-    fn data(&self, content: ContentType, body: Vec<u8>, large: Option<Box<LargeBody>>) -> CallData {
+    fn data(
+        &mut self,
+        span: &CallSpan,
+        content: ContentType,
+        body: Vec<u8>,
+        large: Option<Box<LargeBody>>,
+    ) -> CallData {
         CallData {
             body,
             large,
             content,
             wanted: self.terms.wanted,
+            trace: self.terms.trace.take().or_else(|| span.context()),
             ..CallData::default()
         }
     }
@@ -207,14 +260,14 @@ impl<'p> Request<'p> {
     /// What the scheduler has to know; the deadline is relative until the
     /// call is submitted.
     #[inline]
-    fn spec(&self) -> Result<Spec, CallError> {
+    fn spec(&self, span: &mut CallSpan) -> Result<Spec, CallError> {
         // A pool that can be called has started, and then the functions are known.
-        let functions = self.shared.functions.get().ok_or(CallError::Closed)?;
+        let Some(functions) = self.shared.functions.get() else {
+            return Err(self.failed(span, CallError::Closed));
+        };
         let Some(function) = functions.number(self.function) else {
-            return Err(CallError::no_such_function(
-                self.function,
-                functions.names(),
-            ));
+            let error = CallError::no_such_function(self.function, functions.names());
+            return Err(self.failed(span, error));
         };
         let limit = functions.list[function].limit_ns;
         let settings = &self.shared.settings;
@@ -230,6 +283,7 @@ impl<'p> Request<'p> {
         let limit = limit.saturating_add(settings.grace.as_nanos() as u64);
         Ok(Spec {
             function: function as u32,
+            made: 0,
             deadline: timeout,
             timeout,
             limit,
@@ -238,14 +292,57 @@ impl<'p> Request<'p> {
         })
     }
 
-    fn large(&self, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
-        let mut large = large_body(self.shared, body.len())?;
+    fn large(&self, span: &mut CallSpan, body: &[u8]) -> Result<Box<LargeBody>, CallError> {
+        let mut large = match large_body(self.shared, body.len()) {
+            Ok(large) => large,
+            Err(error) => return Err(self.failed(span, error)),
+        };
         fill(&mut large, body);
         Ok(large)
     }
 
-    /// What an outcome means, outside of the lock.
+    /// Counts a call that has failed.
+    #[cold]
+    fn failed(&self, span: &mut CallSpan, error: CallError) -> CallError {
+        self.count(span, &error, false);
+        error
+    }
+
+    /// The same; `taken`: it has been counted as a success.
+    #[cold]
+    fn count(&self, span: &mut CallSpan, error: &CallError, taken: bool) {
+        span.end(error.metric_label());
+        let functions = self.shared.functions.get();
+        let function = functions.and_then(|functions| functions.number(self.function));
+        let mut core = self.shared.core.lock();
+        core.tally
+            .failed(function.map(|number| number as u32), error, taken);
+        core.publish_soon();
+        self.shared.unlock(core);
+    }
+
+    /// Counts a call that has succeeded, unless it was counted when its result was taken from the core.
+    fn succeeded(&self, span: &mut CallSpan, spec: Spec) {
+        span.end(OK);
+        let mut core = self.shared.core.lock();
+        core.tally.ok(spec.function);
+        core.publish_soon();
+        self.shared.unlock(core);
+    }
+
+    /// What an outcome means, outside of the lock. A failure is counted here.
     fn finish(
+        &self,
+        span: &mut CallSpan,
+        spec: Spec,
+        outcome: Outcome,
+        data: CallData,
+    ) -> Result<(ContentType, Vec<u8>), CallError> {
+        self.read(spec, outcome, data)
+            .map_err(|error| self.failed(span, error))
+    }
+
+    fn read(
         &self,
         spec: Spec,
         outcome: Outcome,

@@ -35,6 +35,8 @@ const STALL_NS: u64 = 200_000;
 pub(crate) struct Spec {
     /// The pool's number of the function.
     pub(crate) function: u32,
+    /// When the call was made, as exactly as is known without asking; only what is measured needs it.
+    pub(crate) made: Nanos,
     /// When the caller gives up.
     pub(crate) deadline: Nanos,
     /// How long the caller was willing to wait, for the error's sentence.
@@ -137,7 +139,7 @@ struct Worker {
     backlog: u64,
     /// When it last answered, or got a call while it had none.
     progress: Nanos,
-    has_answered: bool,
+    answered: u64,
     abandoned: usize,
     settled: usize,
 }
@@ -231,7 +233,12 @@ impl<D> Scheduler<D> {
 
     /// Has this process of the worker answered a call?
     pub(crate) fn has_answered(&self, worker: usize) -> bool {
-        self.workers[worker].has_answered
+        self.workers[worker].answered > 0
+    }
+
+    /// How many calls this process of the worker has answered.
+    pub(crate) fn calls(&self, worker: usize) -> u64 {
+        self.workers[worker].answered
     }
 
     /// The data of a call that has not been removed.
@@ -246,12 +253,22 @@ impl<D> Scheduler<D> {
             .is_some_and(|call| matches!(call.place, Place::Done))
     }
 
-    /// Takes a call that is done out of the table.
-    pub(crate) fn take_done(&mut self, key: Key) -> Option<D> {
+    /// Takes a call that is done out of the table: its function and its data.
+    pub(crate) fn take_done(&mut self, key: Key) -> Option<(u32, D)> {
         if !self.is_done(key) {
             return None;
         }
-        self.calls.remove(key).map(|call| call.data)
+        self.calls
+            .remove(key)
+            .map(|call| (call.spec.function, call.data))
+    }
+
+    /// The time at which a call was made is known better now.
+    #[inline]
+    pub(crate) fn made(&mut self, key: Key, at: Nanos) {
+        if let Some(call) = self.calls.get(key) {
+            call.spec.made = at;
+        }
     }
 
     /// Ends a call that no worker has and that does not wait; its caller still has to take it.
@@ -450,13 +467,22 @@ impl<D> Scheduler<D> {
         }
     }
 
-    /// An answer that [`lookup`](Self::lookup) knew. A live call becomes done.
-    pub(crate) fn answered(&mut self, now: Nanos, index: usize, id: u64, run_ns: u64) {
+    /// An answer that [`lookup`](Self::lookup) knew. A live call becomes done; its function, and when it
+    /// was made.
+    pub(crate) fn answered(
+        &mut self,
+        now: Nanos,
+        index: usize,
+        id: u64,
+        run_ns: u64,
+    ) -> Option<(u32, Nanos)> {
+        let mut live = None;
         let (_, _, entry) = call_parts(id);
         let holder = self.workers[index].entries[usize::from(entry)].holder;
         if let Holder::Live(key) = holder
             && let Some(call) = self.calls.get(key)
         {
+            live = Some((call.spec.function, call.spec.made));
             let place = std::mem::replace(&mut call.place, Place::Done);
             // One that had expired when the worker took it did not run, and says nothing.
             if run_ns > 0
@@ -470,7 +496,8 @@ impl<D> Scheduler<D> {
         self.release(index, entry);
         let worker = &mut self.workers[index];
         worker.progress = now;
-        worker.has_answered = true;
+        worker.answered += 1;
+        live
     }
 
     fn release(&mut self, index: usize, entry: u16) {

@@ -31,6 +31,11 @@ impl Allowance {
             used: AtomicUsize::new(0),
         })
     }
+
+    /// Bytes that segments take now.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
 }
 
 /// A segment's memory, counted against the pool's allowance for as long as the host maps it.
@@ -262,11 +267,15 @@ impl RequestSegments {
         }
     }
 
+    /// Segments that there are.
+    pub(crate) fn count(&self) -> usize {
+        let is_there = |slot: &&RequestSlot| slot.state != RequestState::Vacant;
+        self.slots.iter().filter(is_there).count()
+    }
+
     /// No segment is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots
-            .iter()
-            .all(|slot| slot.state == RequestState::Vacant)
+        self.count() == 0
     }
 }
 
@@ -386,8 +395,13 @@ impl ResponseSegments {
         }
     }
 
+    /// Segments that there are.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
     /// No segment is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.iter().all(Option::is_none)
+        self.count() == 0
     }
 }

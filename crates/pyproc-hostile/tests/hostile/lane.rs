@@ -70,6 +70,19 @@ fn header_fields() {
 }
 
 #[test]
+fn what_the_liar_did_is_told() {
+    leaves_nothing(async || {
+        let pool = Pool::start(config("kind-unknown")).await.unwrap();
+        let ends = storm(&pool, 10, LONG).await;
+        assert!(ends.any(is_protocol), "{ends:?}");
+        let worker = &pool.health().workers[0];
+        assert!(worker.restarts >= 1, "{worker:?}");
+        let error = worker.last_error.as_deref().unwrap_or_default();
+        assert!(error.starts_with("it broke the protocol: "), "{error}");
+    });
+}
+
+#[test]
 fn padding_without_end() {
     is_found_out("padding-endless");
 }

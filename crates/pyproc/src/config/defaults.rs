@@ -13,6 +13,7 @@ impl Default for PoolConfig {
         let milliseconds = |milliseconds| Span::from(Duration::from_millis(milliseconds));
         Self {
             target: String::new(),
+            name: None,
             python: None,
             args: Vec::new(),
             env: Environment::default(),

@@ -48,6 +48,13 @@ pub struct PoolConfig {
     /// the one function that is named, even where the module never heard of pyproc. No default.
     pub target: String,
 
+    /// What the pool is called in metrics and health.
+    ///
+    /// Default: the script's file name without `.py`, or the module. Two pools of one program with the
+    /// same target need two names: their metrics would overwrite each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+
     /// The Python interpreter, 3.11 or later.
     ///
     /// Default: `PYPROC_PYTHON`, the active virtual environment, `.venv` in the current folder or a

@@ -18,6 +18,7 @@ use crate::error::{ConfigErrors, Problem};
 )]
 pub struct Settings {
     pub target: Target,
+    pub name: String,
     pub python: Option<PathBuf>,
     pub args: Vec<String>,
     pub env: Environment,
@@ -58,6 +59,7 @@ impl PoolConfig {
     pub fn resolve(self) -> Result<Settings, ConfigErrors> {
         let mut problems = Problems(Vec::new());
         let target = problems.take("target", Target::parse(&self.target));
+        problems.name(self.name.as_deref());
         problems.paths(&self);
         problems.args(&self.args);
         problems.env(&self.env);
@@ -99,8 +101,10 @@ impl PoolConfig {
         let memory = |size: Option<u64>| {
             usize::try_from(size.expect(checked)).expect("pyproc needs a 64-bit machine")
         };
+        let target = target.expect(checked);
         Ok(Settings {
-            target: target.expect(checked),
+            name: self.name.unwrap_or_else(|| target.name()),
+            target,
             python: self.python,
             args: self.args,
             env: self.env,
@@ -230,6 +234,16 @@ impl Problems {
                     units::duration(longest),
                     units::duration(initial)
                 ),
+            );
+        }
+    }
+
+    fn name(&mut self, name: Option<&str>) {
+        let unfit = |name: &&str| name.is_empty() || name.contains(char::is_control);
+        if let Some(name) = name.filter(unfit) {
+            self.add(
+                "name",
+                format!("is {name:?}; it must have a character and no control characters"),
             );
         }
     }

@@ -15,6 +15,13 @@ impl PoolConfig {
         }
     }
 
+    /// Sets the pool's [`name`](Self::name) in metrics and health.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Sets [`python`](Self::python), the interpreter.
     #[must_use]
     pub fn python(mut self, python: impl Into<PathBuf>) -> Self {

@@ -69,6 +69,15 @@ impl Target {
         })
     }
 
+    /// What a pool of it is called unless it has a name: the script's file name without `.py`, or the
+    /// module, with the function if one is named.
+    pub(crate) fn name(&self) -> String {
+        match self.script().and_then(Path::file_stem) {
+            Some(stem) => stem.to_string_lossy().into_owned(),
+            None => self.to_string(),
+        }
+    }
+
     /// The script's path, if the target is a script.
     #[must_use]
     pub fn script(&self) -> Option<&Path> {

@@ -35,6 +35,7 @@ fn defaults_are_right_and_resolve() {
 #[test]
 fn setters_and_a_file_say_the_same() {
     let set = PoolConfig::new("worker.py")
+        .name("small")
         .python("/usr/bin/python3")
         .args(["--model", "small"])
         .env("OMP_NUM_THREADS", "1")
@@ -55,7 +56,7 @@ fn setters_and_a_file_say_the_same() {
         .restart_backoff_initial(Duration::from_millis(5))
         .restart_backoff_max(Duration::from_secs(1));
     let file = json!({
-        "target": "worker.py", "python": "/usr/bin/python3", "args": ["--model", "small"],
+        "target": "worker.py", "name": "small", "python": "/usr/bin/python3", "args": ["--model", "small"],
         "env": {"OMP_NUM_THREADS": "1"}, "working_dir": "/srv", "workers": 4, "queue": 10,
         "max_concurrency": 8, "timeout": "1m 30s", "grace": "1.5s", "start_timeout": "10s",
         "shutdown_timeout": "0s", "max_attempts": 5, "max_body": "64MiB", "ring": "4 MiB",
@@ -89,6 +90,7 @@ fn unknown_keys_are_refused() {
 #[test]
 fn every_problem_is_reported_at_once() {
     let mut config = PoolConfig::new("")
+        .name("two\nlines")
         .python("")
         .arg("a\0b")
         .env("A=B", "1")
@@ -106,8 +108,9 @@ fn every_problem_is_reported_at_once() {
     config.max_body = Size::from("1GiB");
     assert_eq!(
         problem(config),
-        "the configuration has 15 problems:\
+        "the configuration has 16 problems:\
          \n  `target` is missing: write `path.py`, `module` or `module:function`\
+         \n  `name` is \"two\\nlines\"; it must have a character and no control characters\
          \n  `python` is empty; leave it out to have the default\
          \n  `args[0]` contains a NUL character, which no argument can\
          \n  `env` has a variable named \"A=B\"; a name is not empty and has no `=` or NUL\
@@ -156,4 +159,13 @@ fn values_of_variables_stay_out_of_debug_output() {
         shown.contains("TOKEN") && !shown.contains("hush"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_pool_without_a_name_is_called_after_its_target() {
+    let name = |config: PoolConfig| config.resolve().expect("a good configuration").name;
+    assert_eq!(name(PoolConfig::new("/srv/models/prices.py")), "prices");
+    assert_eq!(name(PoolConfig::new("shop.prices")), "shop.prices");
+    assert_eq!(name(PoolConfig::new("math:hypot")), "math:hypot");
+    assert_eq!(name(PoolConfig::new("prices.py").name("cheap")), "cheap");
 }

@@ -9,6 +9,7 @@ use pyproc_ipc::message::ToWorker;
 use super::{Driver, Stage, TICK_NS, Verdict};
 use crate::core::{Order, Phase};
 use crate::lanes::WorkerEnd;
+use crate::metrics::INTERVAL_NS;
 use crate::scheduler::Nanos;
 
 /// How long a worker that is to be killed has for beginning to write its stack: a stopped one cannot.
@@ -33,6 +34,9 @@ impl Driver {
             tracing::error!(target: "pyproc", worker, "a worker broke the protocol and is killed: {message}");
             self.condemn(worker, Verdict::Violation(message));
         }
+        if std::mem::take(&mut self.publish_due) {
+            self.shared.try_publish(now);
+        }
         let mut next = self.watch_processes(now);
         next = next.min(self.watch_stop(now));
         if self.stop.is_none() {
@@ -44,6 +48,10 @@ impl Driver {
             core.kick = false;
             return 0;
         }
+        if core.publish_at == Nanos::MAX && core.activity != core.published {
+            core.publish_at = now.saturating_add(INTERVAL_NS);
+        }
+        next = next.min(core.publish_at);
         if core.ticking {
             next = next.min(now + TICK_NS);
         }
@@ -106,6 +114,7 @@ impl Driver {
             self.abandoned();
         }
         core.watched();
+        self.publish_due = core.publish_at <= now;
         shared.unlock(core);
         for worker in overdue {
             self.kill_for_limit(now, worker);
@@ -165,6 +174,7 @@ impl Driver {
             kill_at: now + DUMP_START_NS,
             latest: now + DUMP_NS,
         };
+        self.shared.board.stopping(worker);
     }
 
     /// Start timeouts and executions; when to look again.

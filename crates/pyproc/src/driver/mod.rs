@@ -20,9 +20,11 @@ use pyproc_ipc::quota;
 use pyproc_ipc::wait::{Peer, spin, spin_cap};
 use rustix::event::{EventfdFlags, Timespec, epoll};
 
+use crate::board::{Board, Reason};
 use crate::config::Settings;
 use crate::core::Core;
-use crate::error::StartError;
+use crate::error::{StartError, first_line};
+use crate::metrics::publish::Publisher;
 use crate::pool::Shared;
 use crate::scheduler::{Nanos, Scheduler};
 use crate::segments::Allowance;
@@ -63,6 +65,8 @@ pub(crate) struct Driver {
     idle_ticks: u32,
     seen_activity: u64,
     next_retire: Nanos,
+    /// What is tallied has waited for long enough.
+    publish_due: bool,
     buffer: Vec<u8>,
 }
 
@@ -102,6 +106,8 @@ impl Driver {
             settings.max_concurrency as usize,
         );
         let shared = Arc::new(Shared {
+            board: Board::new(settings.workers),
+            publisher: Mutex::new(Publisher::new(&settings.name, settings.workers)),
             core: Mutex::new(Core::new(scheduler, settings.workers, spin_ns)),
             allowance: Allowance::new(settings.segment_memory),
             replies: Arc::default(),
@@ -123,6 +129,7 @@ impl Driver {
             idle_ticks: 0,
             seen_activity: 0,
             next_retire: Nanos::MAX,
+            publish_due: false,
             buffer: worker::message_buffer(),
         };
         Ok((shared, driver))
@@ -295,13 +302,21 @@ impl Driver {
                 .start(worker, generation)
                 .and_then(|running| self.watched(running))
             {
-                Ok(running) => self.workers[worker] = Some(running),
+                Ok(running) => {
+                    let pid = running.source.pid;
+                    self.shared.board.started(now, worker, pid, generation);
+                    self.workers[worker] = Some(running);
+                }
                 Err(error) => {
                     let pause = self.supervisor.died(now, worker, false);
                     if !self.started {
                         self.start_failed(error);
                         return;
                     }
+                    let sentence = first_line(&error);
+                    self.shared
+                        .board
+                        .ended(now, worker, pause, Reason::Start, sentence);
                     tracing::error!(target: "pyproc", worker, error = %error, again_in = ?pause, "a worker could not be started");
                 }
             }
@@ -346,6 +361,7 @@ impl Driver {
             // The first says what was wrong; it may have been the worker's own word.
             running.verdict.get_or_insert(verdict);
             running.process.kill_group();
+            self.shared.board.stopping(worker);
         }
     }
 }

@@ -155,7 +155,9 @@ impl Driver {
             .scheduler
             .worker_up(now, worker, generation, &mut core_now.ends);
         core.watched();
+        core.publish_soon();
         shared.unlock(core);
+        shared.board.up(worker);
         if !self.started && self.all_up() {
             self.started = true;
             self.shared.started.set(Ok(()));

@@ -117,6 +117,11 @@ impl Driver {
             end.tell(&ToWorker::Shutdown, None);
         }
         shared.unlock(core);
+        for worker in 0..self.workers.len() {
+            if self.workers[worker].is_some() {
+                self.shared.board.stopping(worker);
+            }
+        }
         for running in self.workers.iter().flatten() {
             // One that is still importing, or being killed, has nothing to finish.
             if !matches!(running.stage, Stage::Up) {
@@ -148,6 +153,8 @@ impl Driver {
         }
         core.ends.ends.clear();
         shared.unlock(core);
+        shared.board.over();
+        shared.publish();
         let after = shared.settings.shutdown_timeout;
         let patience = Duration::from_nanos(2 * PATIENCE_NS);
         let result = match self.stop {
@@ -186,6 +193,7 @@ impl crate::core::Core {
             crate::scheduler::Ended::NotStarted => CallError::Closed,
             crate::scheduler::Ended::Running { .. } => CallError::Cancelled,
         };
+        self.ended_early(now, key, ended == crate::scheduler::Ended::NotStarted);
         self.fail(key, error);
     }
 }

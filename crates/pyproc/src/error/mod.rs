@@ -39,6 +39,12 @@ fn duration(duration: Duration) -> impl fmt::Display {
     humantime::format_duration(rounded)
 }
 
+/// The sentence of an error whose `Display` has more to say under it.
+pub(crate) fn first_line(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 /// `1 worker`, `3 workers`.
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

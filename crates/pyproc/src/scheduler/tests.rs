@@ -56,6 +56,7 @@ fn world(workers: usize) -> World {
 
 fn call(function: u32) -> Spec {
     Spec {
+        made: 0,
         function,
         deadline: NEVER,
         timeout: NEVER,
@@ -134,6 +135,7 @@ fn step(world: &mut World, random: &mut Random, slow_calls: bool) {
             };
             let up = world.rings.processes[worker].alive;
             let spec = Spec {
+                made: 0,
                 function,
                 deadline: world.now + timeout,
                 timeout,

@@ -168,3 +168,16 @@ fn what_a_module_says_while_it_is_imported_arrives() {
         pool.shutdown().await.expect("shutdown");
     });
 }
+
+#[test]
+fn a_plain_function_between_coroutines_is_a_call_of_its_own() {
+    scenario(async || {
+        let (_, pool, _) = talking().await;
+        for word in ["one", "two"] {
+            let one: u64 = pool.call("talk_async", word).await.expect("talk");
+            let other: u64 = pool.call("talk", word).await.expect("talk");
+            assert_ne!(one, other);
+        }
+        pool.shutdown().await.expect("shutdown");
+    });
+}

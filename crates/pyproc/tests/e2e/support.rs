@@ -3,6 +3,8 @@
 mod control_group;
 mod isolation;
 mod processes;
+mod scrape;
+mod spans;
 mod tracing;
 
 use std::fs;
@@ -15,6 +17,8 @@ use pyproc::{CallError, Pool, PoolConfig};
 pub(crate) use control_group::{Limit, scenario_limited};
 pub(crate) use isolation::{Isolation, scratch};
 pub(crate) use processes::{children, descriptors, is_alive, kill, maps_of, state_of};
+pub(crate) use scrape::{Recorder, Scrape};
+pub(crate) use spans::Spans;
 pub(crate) use tracing::{Event, Events};
 
 /// How long anything may take before the test counts as hung: never a measure of speed.
@@ -189,3 +193,46 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
 pub(crate) async fn appears(path: &Path) {
     eventually(&format!("{}", path.display()), async || path.exists()).await;
 }
+
+/// Python for a worker that has OpenTelemetry's SDK: `spans()` tells what has been exported, each as
+/// `{name, trace, id, parent, kind, status, state}`.
+pub(crate) const OPEN_TELEMETRY: &str = r#"
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+
+    def ids(span):
+        context = span.get_span_context()
+        return [f"{context.trace_id:032x}", f"{context.span_id:016x}"]
+
+    @expose
+    def spans():
+        def one(span):
+            trace_id, span_id = ids(span)
+            return {
+                "name": span.name, "trace": trace_id, "id": span_id,
+                "parent": f"{span.parent.span_id:016x}" if span.parent else None,
+                "kind": span.kind.name, "status": span.status.status_code.name,
+                "state": span.context.trace_state.to_header(),
+            }
+        return [one(span) for span in exporter.get_finished_spans()]
+
+    @expose
+    def plain(value):
+        return ids(trace.get_current_span())
+
+    @expose
+    def bare():
+        return ids(trace.get_current_span())
+
+    @expose
+    async def coroutine(value):
+        await asyncio.sleep(0.001)
+        return ids(trace.get_current_span())
+"#;

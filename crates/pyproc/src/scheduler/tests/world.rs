@@ -361,7 +361,7 @@ impl World {
         if call.taken {
             return true;
         }
-        let taken = self.scheduler.take_done(call.key);
+        let taken = self.scheduler.take_done(call.key).map(|(_, ticket)| ticket);
         assert_eq!(
             taken,
             call.outcome.is_some().then_some(ticket),

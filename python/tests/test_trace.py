@@ -1,0 +1,49 @@
+"""Calls that are part of a trace, without a host."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from pyproc_worker._call import Call
+from pyproc_worker._trace import await_traced, call_traced, parts
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_trace_has_two_parts():
+    assert parts(PARENT) == (PARENT, None)
+    assert parts(f"{PARENT}\na=1,b=2") == (PARENT, "a=1,b=2")
+
+
+def test_a_call_shows_them():
+    call = Call(1, 0, f"{PARENT}\na=1")
+    assert (call.traceparent, call.tracestate) == (PARENT, "a=1")
+    call = Call(1, 0)
+    assert (call.traceparent, call.tracestate) == (None, None)
+
+
+def test_the_result_and_the_exception_come_through():
+    from opentelemetry import trace
+
+    def add(left: int, right: int) -> int:
+        assert trace.get_current_span().get_span_context().trace_id == int(PARENT[3:35], 16)
+        return left + right
+
+    async def add_async() -> int:
+        await asyncio.sleep(0)
+        return add(1, 2)
+
+    assert call_traced(PARENT, "add", add, 1, 2) == 3
+    assert asyncio.run(await_traced(PARENT, "add", add_async())) == 3
+    with pytest.raises(ZeroDivisionError):
+        call_traced(PARENT, "divide", lambda: 1 / 0)
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_the_package_does_not_import_opentelemetry():
+    source = "import sys, pyproc_worker; sys.exit('opentelemetry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0
