@@ -60,6 +60,15 @@ bench: build ## measure; exit 1 when a bar is missed (ARGS="--help" for options)
 	$(call say,measuring (about five minutes; close what else runs on this machine))
 	@target/release/pyproc-bench $(ARGS)
 
+.PHONY: docs
+docs: ## the book, built to target/book
+	$(call say,building the book (docs/))
+	@$(CARGO) run --quiet --release --locked --package pyproc-book --bin pyproc-book build
+
+.PHONY: tables
+tables: ## rewrite the tables of the book that are generated from the code
+	@$(CARGO) run --quiet --release --locked --package pyproc-book --bin pyproc-book tables
+
 .PHONY: soak
 soak: build $(VENV)/test.stamp ## the long versions: 1,000 kills, 100,000 deadlines, one core, ten times in a row
 	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"

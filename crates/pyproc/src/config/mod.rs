@@ -136,8 +136,9 @@ pub struct PoolConfig {
     /// Bytes of shared memory that larger bodies may take in the whole pool, 1 MiB to 16 TiB.
     /// Default: 8 GiB.
     ///
-    /// Memory is taken when it is needed, in powers of two. Beyond the bound calls wait until some
-    /// is free.
+    /// Memory is taken when it is needed, in powers of two. Beyond the bound arguments are refused
+    /// with [`CallError::Overloaded`](crate::CallError::Overloaded), and a result is a
+    /// [`CallError::BadResult`](crate::CallError::BadResult).
     pub segment_memory: Size,
 
     /// How long shared memory of larger bodies is kept for reuse before it is given back,
