@@ -7,6 +7,7 @@ mod support;
 
 mod backpressure;
 mod bad_input;
+mod blocking;
 mod cancellation;
 mod compatibility;
 mod faults;
