@@ -44,6 +44,7 @@ pub(crate) fn run(_: &Options, report: &mut Report) -> Result<(), Failure> {
         &cpus,
     );
     report.at_most(
+        PART,
         "idle pool of 4 workers, after a million calls: CPUs used",
         &cpus,
         0.001,

@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
         Unit::Nanoseconds,
         &echoes,
     );
-    report.at_most("1 MiB echo in plain copies", &ratios, 6.0);
+    report.at_most(PART, "1 MiB echo in plain copies", &ratios, 6.0);
 
     for (name, bytes) in [("64 MiB", 64 * MIB), ("1 GiB", 1024 * MIB)] {
         let (mut plain, mut to, mut from) = (Vec::new(), Vec::new(), Vec::new());

@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::python::interpreter;
 
 /// What the figures depend on.
-#[derive(Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) processor: String,

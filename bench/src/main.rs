@@ -12,10 +12,13 @@
 
 mod background;
 mod calls;
+mod echo;
 mod idle;
 mod large;
 mod machine;
 mod options;
+mod peers;
+mod program;
 mod python;
 mod rates;
 mod report;
@@ -41,7 +44,8 @@ type Part = (
     fn(&Options, &mut Report) -> Result<(), Failure>,
 );
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
+    (peers::PART, peers::run),
     ("speed", speed::run),
     ("syscalls", syscalls::run),
     ("rates", rates::run),
@@ -73,15 +77,23 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<ExitCode, Failure> {
-    let mut report = Report::new(machine::Machine::look()?);
+    let machine = machine::Machine::look()?;
+    let mut report = if options.all() {
+        Report::new(machine)
+    } else {
+        Report::resume(&options.json, machine)
+    };
+    report.packages = python::packages()?;
     for (name, run) in PARTS {
         if options.wants(name) {
             eprintln!("measuring: {name} ...");
+            report.begin(name);
             run(options, &mut report).map_err(|failure| format!("{name}: {failure}"))?;
             report.print_part(name);
         }
     }
     report.print_bars();
+    report.order(&PARTS.map(|(name, _)| name));
     report.write(&options.json)?;
     Ok(if report.missed() == 0 {
         ExitCode::SUCCESS

@@ -59,6 +59,11 @@ impl Options {
         }
     }
 
+    /// Whether every part is measured.
+    pub(crate) fn all(&self) -> bool {
+        self.only.is_empty()
+    }
+
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == part)
     }

@@ -26,6 +26,7 @@ pub(crate) fn run(_: &Options, report: &mut Report) -> Result<(), Failure> {
             &per_call,
         );
         report.at_most(
+            PART,
             format!("system calls per hot call, {name}"),
             &per_call,
             0.01,
