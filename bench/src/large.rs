@@ -65,7 +65,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
 }
 
 /// Copies memory that has been written before: the median of `times`.
-fn copy_ns(bytes: usize, times: usize) -> f64 {
+pub(crate) fn copy_ns(bytes: usize, times: usize) -> f64 {
     let from = vec![1_u8; bytes];
     let mut to = vec![2_u8; bytes];
     let mut copies = Vec::with_capacity(times);

@@ -12,11 +12,13 @@
 
 mod background;
 mod calls;
+mod concurrency;
 mod echo;
 mod idle;
 mod large;
 mod machine;
 mod options;
+mod payloads;
 mod peers;
 mod program;
 mod python;
@@ -26,6 +28,7 @@ mod report;
 #[path = "../../crates/pyproc-cli/src/bench/round_trip.rs"]
 mod round_trip;
 mod speed;
+mod start;
 mod statistics;
 mod syscalls;
 mod workers;
@@ -44,9 +47,12 @@ type Part = (
     fn(&Options, &mut Report) -> Result<(), Failure>,
 );
 
-const PARTS: [Part; 8] = [
-    (peers::PART, peers::run),
+const PARTS: [Part; 11] = [
     ("speed", speed::run),
+    (peers::PART, peers::run),
+    ("concurrency", concurrency::run),
+    (payloads::PART, payloads::run),
+    (start::PART, start::run),
     ("syscalls", syscalls::run),
     ("rates", rates::run),
     ("idle", idle::run),

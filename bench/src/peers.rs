@@ -24,7 +24,7 @@ pub(crate) const PART: &str = "peers";
 /// About how long each figure of a round is measured.
 const SECONDS: f64 = 0.3;
 /// When a peer is given up.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The MessagePack of `{"value": 42}` and of `{"result": 84}`.
 const QUESTION: &[u8] = b"\x81\xa5value\x2a";
