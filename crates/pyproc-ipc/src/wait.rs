@@ -4,6 +4,8 @@
 //! that does not succeed only burns the other side's processor, so each waiter learns how much of
 //! it pays: the budget grows after success, shrinks after failure, and never passes its cap.
 
+use crate::clock::now_ns;
+
 /// The spin budget of one waiter.
 #[derive(Clone, Copy, Debug)]
 pub struct SpinBudget {
@@ -47,6 +49,52 @@ impl SpinBudget {
             self.now_ns = self.cap_ns;
         } else if self.failures >= 3 {
             self.now_ns /= 2;
+        }
+    }
+}
+
+/// How long a spin keeps its processor to itself.
+const OWN_NS: u64 = 4_000;
+
+/// Between two looks at the clock.
+const LOOKS: u32 = 16;
+
+/// Whom a spin waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// It is at work on a processor of its own.
+    Awake,
+    /// It is being woken up.
+    Waking,
+}
+
+/// Looks until something is `ready`, for up to `budget_ns`: whether it is, and the time, a little
+/// less than exactly.
+///
+/// Whoever is waited for may be waiting for this very processor: the kernel likes to wake a sleeper
+/// where its waker runs. So a spin that goes on for longer than the answer of one who is awake takes
+/// offers the processor between two looks; where nobody wants it, that costs little.
+#[inline]
+pub fn spin(start: u64, budget_ns: u64, peer: Peer, ready: impl Fn() -> bool) -> (bool, u64) {
+    let until = start.saturating_add(budget_ns);
+    let own_until = match peer {
+        Peer::Awake => start.saturating_add(OWN_NS),
+        Peer::Waking => start,
+    };
+    let mut now = start;
+    loop {
+        if now >= own_until {
+            std::thread::yield_now();
+        }
+        for _ in 0..LOOKS {
+            if ready() {
+                return (true, now);
+            }
+            core::hint::spin_loop();
+        }
+        now = now_ns();
+        if now >= until {
+            return (ready(), now);
         }
     }
 }

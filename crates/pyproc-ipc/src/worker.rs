@@ -15,6 +15,7 @@ use crate::ring::{Consumer, Producer, Taken, Violation};
 use crate::shm::Memory;
 use crate::store::RequestView;
 use crate::sync::Ordering;
+use crate::wait::{Peer, spin};
 
 /// A claimed call: its state word says *started*, so it has to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -199,23 +200,9 @@ impl WorkerLane {
 
     /// Looks for a call for up to `budget_ns`; the time, a little less than exactly, when there is one.
     pub fn spin(&mut self, budget_ns: u64) -> Option<u64> {
-        /// Between two looks at the clock.
-        const LOOKS: u32 = 16;
         self.release();
-        let mut now = now_ns();
-        let until = now.saturating_add(budget_ns);
-        loop {
-            for _ in 0..LOOKS {
-                if self.requests.ready() {
-                    return Some(now);
-                }
-                core::hint::spin_loop();
-            }
-            now = now_ns();
-            if now >= until {
-                return self.requests.ready().then_some(now);
-            }
-        }
+        let (found, now) = spin(now_ns(), budget_ns, Peer::Awake, || self.requests.ready());
+        found.then_some(now)
     }
 
     /// Sleeps until there is something to take, the bell rings or `timeout` passes.

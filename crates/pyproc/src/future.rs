@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use pyproc_ipc::clock::{COARSE_STEP_NS, coarse_ns, now_ns};
 use pyproc_ipc::lane::Watch;
+use pyproc_ipc::wait::{Peer, spin};
 
 use crate::calls::{CallData, Outcome};
 use crate::core::{Core, Waiting};
@@ -14,9 +15,6 @@ use crate::error::CallError;
 use crate::pool::Shared;
 use crate::scheduler::{Nanos, Spec};
 use crate::slab::Key;
-
-/// Looks between two looks at the clock.
-const LOOKS: u32 = 24;
 
 enum State {
     New(Spec),
@@ -123,8 +121,13 @@ impl Future for Call<'_, '_> {
                 Waiting::Yield => return pend(shared, core, key, context, true),
                 Waiting::Spin(budget) => {
                     let watches = core.watches();
+                    let peer = if core.ends.rang {
+                        Peer::Waking
+                    } else {
+                        Peer::Awake
+                    };
                     shared.unlock(core);
-                    let (found, at) = spin(&watches, now, budget);
+                    let (found, at) = look(&watches, now, budget, peer);
                     core = shared.core.lock();
                     first = false;
                     now = at;
@@ -152,25 +155,12 @@ impl Future for Call<'_, '_> {
 /// Looks at the lanes for `budget` nanoseconds: whether something has come, and the time. When a
 /// worker has begun to write a large result meanwhile, it looks for as long again, once.
 #[inline]
-fn spin(watches: &Watches, start: u64, budget: u64) -> (bool, u64) {
-    let mut until = start.saturating_add(budget);
-    let mut extended = false;
-    loop {
-        for _ in 0..LOOKS {
-            if watches.ready() {
-                return (true, start);
-            }
-            core::hint::spin_loop();
-        }
-        let now = now_ns();
-        if now >= until {
-            if extended || !watches.has_begun() {
-                return (watches.ready(), now);
-            }
-            extended = true;
-            until = now.saturating_add(budget);
-        }
+fn look(watches: &Watches, start: u64, budget: u64, peer: Peer) -> (bool, u64) {
+    let (found, now) = spin(start, budget, peer, || watches.ready());
+    if found || !watches.has_begun() {
+        return (found, now);
     }
+    spin(now, budget, peer, || watches.ready())
 }
 
 /// The lanes that a leader watches. Nearly always one.

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, MutexGuard};
 use pyproc_ipc::clock::now_ns;
 use pyproc_ipc::quota;
-use pyproc_ipc::wait::spin_cap;
+use pyproc_ipc::wait::{Peer, spin, spin_cap};
 use rustix::event::{EventfdFlags, Timespec, epoll};
 
 use crate::config::Settings;
@@ -203,12 +203,7 @@ impl Driver {
         core.disarm();
         let watches = core.watches();
         self.shared.unlock(core);
-        let until = now_ns().saturating_add(budget);
-        while !watches.ready() && now_ns() < until {
-            // Both may have woken up on the same processor.
-            std::thread::yield_now();
-        }
-        let found = watches.ready();
+        let (found, _) = spin(now_ns(), budget, Peer::Waking, || watches.ready());
         let mut core = self.shared.core.lock();
         while core.drain(now_ns()) {}
         core.watched();
