@@ -2,8 +2,8 @@
 //!
 //! Every figure is measured in several rounds that alternate with the rounds of what it is compared
 //! with; a bar is judged by the median of the rounds' ratios, because the same machine runs at
-//! different speeds from one minute to the next. Prints tables, writes them as JSON, and exits with
-//! 1 when a bar is missed.
+//! different speeds from one minute to the next. Prints tables, writes them as JSON and charts into
+//! `bench/results`, and exits with 1 when a bar is missed.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,6 +12,8 @@
 
 mod background;
 mod calls;
+mod chart;
+mod charts;
 mod concurrency;
 mod echo;
 mod idle;
@@ -23,6 +25,7 @@ mod peers;
 mod program;
 mod python;
 mod rates;
+mod readme;
 mod report;
 // The cross-core round trip as `pyproc bench` measures it.
 #[path = "../../crates/pyproc-cli/src/bench/round_trip.rs"]
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
     };
     let outcome = match options.hot_calls {
         Some((calls, at_once)) => syscalls::hot_calls(calls, at_once).map(|()| ExitCode::SUCCESS),
+        None if options.write_readme => readme::write(&options.json).map(|()| ExitCode::SUCCESS),
         None => measure(&options),
     };
     outcome.unwrap_or_else(|failure| {
@@ -96,11 +100,17 @@ fn measure(options: &Options) -> Result<ExitCode, Failure> {
             report.begin(name);
             run(options, &mut report).map_err(|failure| format!("{name}: {failure}"))?;
             report.print_part(name);
+            if name == peers::PART {
+                println!("\n{}", readme::peers_table(&report)?.plain());
+            }
         }
     }
     report.print_bars();
     report.order(&PARTS.map(|(name, _)| name));
     report.write(&options.json)?;
+    for (name, svg) in charts::charts(&report) {
+        std::fs::write(options.json.with_file_name(format!("latest-{name}")), svg)?;
+    }
     Ok(if report.missed() == 0 {
         ExitCode::SUCCESS
     } else {

@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// Where the figures are written.
     pub(crate) json: PathBuf,
+    /// Measure nothing; make the README show what was measured last.
+    pub(crate) write_readme: bool,
     /// Only make this many calls, so many at once: what `strace` counts.
     pub(crate) hot_calls: Option<(u64, usize)>,
 }
@@ -22,13 +24,14 @@ impl Options {
         parts: &[&str],
     ) -> Result<Self, String> {
         let usage = format!(
-            "usage: pyproc-bench [--only PART]... [--rounds N] [--json FILE]\nparts: {}",
+            "usage: pyproc-bench [--only PART]... [--rounds N] [--json FILE] [--write-readme]\nparts: {}",
             parts.join(", ")
         );
         let mut options = Self {
             only: Vec::new(),
             rounds: 5,
             json: folder("results/latest.json"),
+            write_readme: false,
             hot_calls: None,
         };
         let mut arguments = arguments;
@@ -42,6 +45,7 @@ impl Options {
                 "--only" => options.only.push(value()?),
                 "--rounds" => options.rounds = number::<usize>(&value()?, &usage)?.max(1),
                 "--json" => options.json = value()?.into(),
+                "--write-readme" => options.write_readme = true,
                 "--hot-calls" => {
                     options.hot_calls =
                         Some((number(&value()?, &usage)?, number(&value()?, &usage)?));

@@ -14,6 +14,7 @@ pub(crate) use measured::AT_ONCE;
 use measured::{Laps, Measured};
 
 use crate::calls::one_thread;
+use crate::chart::{Look, OURS, REFERENCE};
 use crate::echo::Echo;
 use crate::options::Options;
 use crate::report::{Report, Unit};
@@ -43,6 +44,7 @@ pub(crate) enum Kind {
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
+    pub(crate) look: Look,
     /// Measures one round, about so many seconds per figure.
     run: fn(f64) -> Result<Measured, Failure>,
 }
@@ -51,46 +53,67 @@ pub(crate) struct Contender {
 pub(crate) const CONTENDERS: [Contender; 9] = [
     Contender {
         name: "pyproc, tokio, one thread",
+        look: Look {
+            colour: OURS,
+            mark: 0,
+        },
         kind: Kind::Pyproc,
         run: ours::on_one_thread,
     },
     Contender {
         name: "pyproc, tokio, two threads",
+        look: Look {
+            colour: OURS,
+            mark: 1,
+        },
         kind: Kind::Pyproc,
         run: ours::on_two_threads,
     },
     Contender {
-        name: "pyproc, blocking, a thread per call",
+        name: "pyproc, blocking (a thread per call)",
+        look: Look {
+            colour: OURS,
+            mark: 2,
+        },
         kind: Kind::Pyproc,
         run: ours::blocking,
     },
     Contender {
         name: "plain Unix-socket echo in Python",
+        look: Look {
+            colour: REFERENCE,
+            mark: 0,
+        },
         kind: Kind::Reference,
         run: echo,
     },
     Contender {
         name: "multiprocessing.Pipe",
+        look: Look { colour: 1, mark: 1 },
         kind: Kind::Peer("multiprocessing.Pipe"),
         run: script::pipe,
     },
     Contender {
         name: "ZeroMQ, called from Python (pyzmq)",
+        look: Look { colour: 2, mark: 2 },
         kind: Kind::Peer("ZeroMQ"),
         run: script::zeromq,
     },
     Contender {
         name: "ZeroMQ, called from Rust (zeromq)",
+        look: Look { colour: 2, mark: 3 },
         kind: Kind::Peer("ZeroMQ"),
         run: zeromq::run,
     },
     Contender {
         name: "gRPC over a Unix socket (tonic, grpcio)",
+        look: Look { colour: 3, mark: 0 },
         kind: Kind::Peer("gRPC"),
         run: grpc::run,
     },
     Contender {
         name: "ProcessPoolExecutor",
+        look: Look { colour: 4, mark: 3 },
         kind: Kind::Peer("ProcessPoolExecutor"),
         run: script::executor,
     },

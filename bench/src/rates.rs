@@ -13,8 +13,10 @@ use crate::report::{Report, Unit};
 use crate::statistics::percentile;
 use crate::{Failure, python};
 
-const PART: &str = "rates";
-const RATES: [u32; 3] = [100, 1_000, 10_000];
+pub(crate) const PART: &str = "rates";
+pub(crate) const OURS: &str = "pyproc";
+pub(crate) const ECHO: &str = "Unix-socket echo";
+pub(crate) const RATES: [u32; 3] = [100, 1_000, 10_000];
 const STRETCH: Duration = Duration::from_secs(3);
 
 /// What one stretch at a fixed rate gave.
@@ -41,15 +43,10 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
             ours.push(runtime.block_on(paced(rate, pid, &mut PoolCaller(pool.clone())))?);
             theirs.push(runtime.block_on(paced(rate, echo.pid(), &mut echo))?);
         }
-        for (who, rounds) in [("pyproc", &ours), ("Unix-socket echo", &theirs)] {
+        for (who, rounds) in [(OURS, &ours), (ECHO, &theirs)] {
             let mut row = |what: &str, unit, value: fn(&Paced) -> f64| {
                 let values: Vec<f64> = rounds.iter().map(value).collect();
-                report.figure(
-                    PART,
-                    format!("{rate} calls/s, {who}: {what}"),
-                    unit,
-                    &values,
-                );
+                report.figure(PART, name(rate, who, what), unit, &values);
             };
             row("p50", Unit::Nanoseconds, |paced| paced.p50);
             row("p99", Unit::Nanoseconds, |paced| paced.p99);
@@ -69,6 +66,15 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
     }
     runtime.block_on(pool.shutdown())?;
     Ok(())
+}
+
+/// The name of a figure.
+fn name(rate: u32, who: &str, what: &str) -> String {
+    format!("{rate} calls/s, {who}: {what}")
+}
+
+pub(crate) fn p50(rate: u32, who: &str) -> String {
+    name(rate, who, "p50")
 }
 
 /// Something that can be called.

@@ -33,8 +33,8 @@ pub(crate) enum Unit {
 pub(crate) struct Figure {
     part: String,
     name: String,
-    pub(crate) unit: Unit,
-    pub(crate) median: f64,
+    unit: Unit,
+    median: f64,
     smallest: f64,
     largest: f64,
     rounds: Vec<f64>,
@@ -202,6 +202,17 @@ impl Report {
         self.figures
             .iter()
             .find(|figure| figure.part == part && figure.name == name)
+    }
+
+    /// Its median.
+    pub(crate) fn median(&self, part: &str, name: &str) -> Option<f64> {
+        self.find(part, name).map(|figure| figure.median)
+    }
+
+    /// How often each figure of a part was measured.
+    pub(crate) fn rounds(&self, part: &str) -> usize {
+        let of_part = self.figures.iter().filter(|figure| figure.part == part);
+        of_part.map(|figure| figure.rounds.len()).max().unwrap_or(0)
     }
 
     /// How many bars of the parts that this run measured were missed.

@@ -51,20 +51,20 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
             LIMIT,
         )?)?);
     }
-    let of = |rounds: &[Started], value: fn(&Started) -> f64| -> Vec<f64> {
-        rounds.iter().map(value).collect()
+    let ready =
+        |rounds: &[Started]| -> Vec<f64> { rounds.iter().map(|started| started.ready).collect() };
+    let megabytes = |rounds: &[Started]| -> Vec<f64> {
+        rounds.iter().map(|started| started.pss / 1e6).collect()
     };
-    let (ready, memory): (fn(&Started) -> f64, fn(&Started) -> f64) =
-        (|started| started.ready, |started| started.pss / 1e6);
-    report.figure(PART, READY, Unit::Nanoseconds, &of(&ours, ready));
-    report.figure(PART, EXECUTOR, Unit::Nanoseconds, &of(&executor, ready));
+    report.figure(PART, READY, Unit::Nanoseconds, &ready(&ours));
+    report.figure(PART, EXECUTOR, Unit::Nanoseconds, &ready(&executor));
     report.figure(PART, REPLACED, Unit::Nanoseconds, &replaced);
-    report.figure(PART, MEMORY, Unit::Megabytes, &of(&ours, memory));
+    report.figure(PART, MEMORY, Unit::Megabytes, &megabytes(&ours));
     report.figure(
         PART,
         EXECUTOR_MEMORY,
         Unit::Megabytes,
-        &of(&executor, memory),
+        &megabytes(&executor),
     );
     Ok(())
 }

@@ -35,6 +35,7 @@ fn a_peer_that_fails_is_missing_and_the_others_stay() {
     let peer = Contender {
         name,
         kind: Kind::Peer(name),
+        look: CONTENDERS[4].look,
         run: failing,
     };
     let mut outcomes: Vec<Outcome> = CONTENDERS
@@ -72,6 +73,7 @@ fn without_pyproc_itself_nothing_is_measured() {
     let ours = Contender {
         name: "pyproc",
         kind: Kind::Pyproc,
+        look: CONTENDERS[0].look,
         run: failing,
     };
     assert!(add_round(&ours, &mut Ok(Vec::new()), 0.01).is_err());

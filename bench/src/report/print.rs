@@ -58,9 +58,11 @@ impl Report {
 /// A number with its unit.
 pub(crate) fn text(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Nanoseconds if value < 10_000.0 => format!("{:.2} us", value / 1e3),
-        Unit::Nanoseconds if value < 10_000_000.0 => format!("{:.1} us", value / 1e3),
-        Unit::Nanoseconds => format!("{:.1} ms", value / 1e6),
+        Unit::Nanoseconds if value < 10_000.0 => format!("{:.2} µs", value / 1e3),
+        Unit::Nanoseconds if value < 1_000_000.0 => format!("{:.1} µs", value / 1e3),
+        Unit::Nanoseconds if value < 10_000_000.0 => format!("{:.2} ms", value / 1e6),
+        Unit::Nanoseconds if value < 1_000_000_000.0 => format!("{:.1} ms", value / 1e6),
+        Unit::Nanoseconds => format!("{:.2} s", value / 1e9),
         Unit::CallsPerSecond if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
         Unit::CallsPerSecond if value >= 1e4 => format!("{:.0} k/s", value / 1e3),
         Unit::CallsPerSecond => format!("{value:.0} /s"),
@@ -77,9 +79,11 @@ mod tests {
 
     #[test]
     fn numbers_are_shown_with_their_unit() {
-        assert_eq!(text(660.0, Unit::Nanoseconds), "0.66 us");
-        assert_eq!(text(46_000.0, Unit::Nanoseconds), "46.0 us");
+        assert_eq!(text(660.0, Unit::Nanoseconds), "0.66 µs");
+        assert_eq!(text(46_000.0, Unit::Nanoseconds), "46.0 µs");
+        assert_eq!(text(2_500_000.0, Unit::Nanoseconds), "2.50 ms");
         assert_eq!(text(25_000_000.0, Unit::Nanoseconds), "25.0 ms");
+        assert_eq!(text(1_320_000_000.0, Unit::Nanoseconds), "1.32 s");
         assert_eq!(text(2_900_000.0, Unit::CallsPerSecond), "2.90 M/s");
         assert_eq!(text(0.0005, Unit::Cpus), "0.050 %");
     }

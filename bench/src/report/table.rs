@@ -16,17 +16,20 @@ impl Table {
         }
     }
 
-    /// Columns under each other, numbers to the right.
+    /// Columns under each other, numbers to the right, without Markdown's stars.
     pub(crate) fn plain(&self) -> String {
-        let lines = || std::iter::once(&self.head).chain(&self.rows);
+        let lines: Vec<Vec<String>> = std::iter::once(&self.head)
+            .chain(&self.rows)
+            .map(|line| line.iter().map(|cell| cell.replace("**", "")).collect())
+            .collect();
         let mut widths = vec![0; self.head.len()];
-        for line in lines() {
+        for line in &lines {
             for (width, cell) in widths.iter_mut().zip(line) {
                 *width = cell.chars().count().max(*width);
             }
         }
         let mut text = String::new();
-        for line in lines() {
+        for line in &lines {
             let cells: Vec<String> = line
                 .iter()
                 .zip(&widths)
@@ -70,7 +73,7 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::new(["", "p50"]);
-        table.rows.push(vec!["pyproc".into(), "0.79 µs".into()]);
+        table.rows.push(vec!["**pyproc**".into(), "0.79 µs".into()]);
         table.rows.push(vec!["x".into(), "1 µs".into()]);
         table
     }
@@ -87,7 +90,7 @@ mod tests {
     fn markdown_has_a_rule_under_its_head() {
         assert_eq!(
             table().markdown(),
-            "|  | p50 |\n| --- | ---: |\n| pyproc | 0.79 µs |\n| x | 1 µs |\n"
+            "|  | p50 |\n| --- | ---: |\n| **pyproc** | 0.79 µs |\n| x | 1 µs |\n"
         );
     }
 }
