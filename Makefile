@@ -46,8 +46,12 @@ demo: build ## a scikit-learn model classifies real handwritten digits for a Rus
 	$(call say,running examples/digits)
 	@target/release/digits
 
+.PHONY: examples
+examples: build $(VENV)/examples.stamp ## all examples, one after another: pandas, PDF, ONNX, axum and others
+	@scripts/examples
+
 .PHONY: test
-test: build $(VENV)/test.stamp $(VENV)/bench.stamp ## everything that is asserted; ends with what could not run
+test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp ## everything that is asserted; ends with what could not run
 	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
 	scripts/test
 
@@ -94,7 +98,7 @@ lock: $(VENV)/run.stamp ## renew requirements/*.txt from requirements/*.in
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -d .tools/lock || "$$python" -m venv .tools/lock
 	.tools/lock/bin/pip install --quiet pip-tools
 	cd requirements
-	for list in run test bench; do
+	for list in run test examples bench; do
 		../.tools/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 			--no-header --no-emit-index-url --no-emit-find-links --no-emit-options --output-file $$list.txt $$list.in
 	done
@@ -118,6 +122,11 @@ $(VENV)/run.stamp: requirements/run.txt $(VENV)/venv.stamp
 $(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp
 	$(call say,installing the test tools into $(VENV) (requirements/test.txt))
 	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/test.txt
+	@touch $@
+
+$(VENV)/examples.stamp: requirements/examples.txt $(VENV)/run.stamp
+	$(call say,installing what the examples need into $(VENV) (requirements/examples.txt))
+	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/examples.txt
 	@touch $@
 
 # Without a peer the benchmark runs all the same and names it as missing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,7 +17,11 @@ BytesLike = bytes | bytearray | memoryview
 
 
 def _plain_value(value: Any) -> Any:
-    """Turns what msgspec does not know into what it knows: NumPy's scalars and arrays."""
+    """Turns what msgspec does not know into what it knows.
+
+    That is NumPy's scalars and arrays, and values of types derived from those that it knows, which
+    libraries like to return: pypdf's strings, pandas' timestamps.
+    """
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         if isinstance(value, numpy.ndarray):
@@ -29,10 +34,34 @@ def _plain_value(value: Any) -> Any:
             plain: Any = value.item()
             if not isinstance(plain, numpy.generic):
                 return plain
+    if isinstance(value, _DERIVABLE):
+        return _underived(value)
     kind = type(cast("object", value))
     raise TypeError(
         f"a value of type `{kind.__module__}.{kind.__qualname__}` cannot be encoded".replace("`builtins.", "`")
     )
+
+
+_DERIVABLE: Final = (str, bytes, int, float, datetime.date, datetime.time, datetime.timedelta)
+"""Types of which msgspec encodes the values themselves, but not those of derived types."""
+
+
+def _underived(value: Any) -> Any:
+    """The plain value that a value of a derived type is, whatever its own conversions would give."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bytes):
+        return bytes(memoryview(value))
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, datetime.timedelta):
+        return datetime.timedelta(value.days, value.seconds, value.microseconds)
+    if value != value:  # noqa: PLR0124 - pandas' NaT says that it is a moment
+        return None
+    base = next(base for base in (datetime.datetime, datetime.date, datetime.time) if isinstance(value, base))
+    return base.fromisoformat(value.isoformat())
 
 
 def _microseconds(value: Any) -> Any:

@@ -55,9 +55,44 @@ def test_dates_stay_dates():
     assert json.loads(encode_json(datetime.date(2024, 5, 6))) == "2024-05-06"
 
 
+def derived(base, *arguments):
+    """A value of a type derived from `base` whose own conversions are of no use."""
+    text = {"__str__": lambda _: "no", "__repr__": lambda _: "no"}
+    return type("Derived", (base,), text)(*arguments)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Grüße",
+        b"\xff",
+        2**63,
+        0.1,
+        datetime.date(2024, 5, 6),
+        datetime.time(7, 8, 9, 10),
+        datetime.datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=datetime.timezone(datetime.timedelta(hours=2))),
+    ],
+)
+@pytest.mark.parametrize("encode", [encode_json, encode_msgpack])
+def test_values_of_derived_types_are_what_they_are_derived_from(encode, value):
+    kind = type(value)
+    given = derived(kind, value) if kind in (str, bytes, int, float) else derived(kind, *value.__reduce__()[1])
+    assert encode({"a": [given]}) == encode({"a": [value]})
+
+
+def test_what_pandas_returns():
+    pandas = pytest.importorskip("pandas")
+    moment = pandas.Timestamp("2024-05-06T07:08:09.123456789", tz="Europe/Vienna")
+    assert json.loads(encode_json(moment)) == "2024-05-06T07:08:09.123456+02:00"
+    assert json.loads(encode_json(pandas.Timedelta("1.5s"))) == "PT1.5S"
+    assert json.loads(encode_json([pandas.NaT])) == [None]
+    assert json.loads(encode_json(pandas.Series([1, 2]).to_dict())) == {"0": 1, "1": 2}
+
+
 @pytest.mark.parametrize(
     ("value", "place"),
     [
+        (derived(float, math.nan), "nan at $"),
         (math.nan, "nan at $"),
         ({"a": [1, math.inf]}, "inf at $.a[1]"),
         ([None, {"b": -math.inf}], "-inf at $[1].b"),

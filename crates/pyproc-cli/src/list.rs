@@ -31,7 +31,7 @@ impl<'f> Listed<'f> {
             name: &function.name,
             signature: &function.signature,
             is_async: function.is_async,
-            timeout: function.timeout_ns.map(limit),
+            timeout: function.timeout.map(limit),
             doc: function.doc.as_deref(),
             body: &function.body_mapping,
             parameters: function.parameters.as_deref().and_then(schema),
@@ -93,8 +93,8 @@ fn schema(text: &str) -> Option<&RawValue> {
     serde_json::from_str(text).ok()
 }
 
-fn limit(nanoseconds: u64) -> String {
-    humantime::format_duration(Duration::from_nanos(nanoseconds)).to_string()
+fn limit(timeout: Duration) -> String {
+    humantime::format_duration(timeout).to_string()
 }
 
 #[cfg(test)]
@@ -103,17 +103,15 @@ mod tests {
 
     #[test]
     fn a_function_is_listed_with_everything_that_is_known() {
-        let function = FunctionInfo {
-            name: "predict".into(),
-            is_async: true,
-            timeout_ns: Some(600_000_000_000),
-            signature: "(req: Features) -> float".into(),
-            doc: Some("Predicts.\n\nSlowly.".into()),
-            body_mapping: "the whole body as `req`".into(),
-            parameters: Some(r#"{"type":"object"}"#.into()),
-            returns: Some("not JSON".into()),
-            ..FunctionInfo::default()
-        };
+        let mut function = FunctionInfo::default();
+        function.name = "predict".into();
+        function.is_async = true;
+        function.timeout = Some(Duration::from_secs(600));
+        function.signature = "(req: Features) -> float".into();
+        function.doc = Some("Predicts.\n\nSlowly.".into());
+        function.body_mapping = "the whole body as `req`".into();
+        function.parameters = Some(r#"{"type":"object"}"#.into());
+        function.returns = Some("not JSON".into());
         assert_eq!(
             Listed::new(&function).text(),
             "async predict(req: Features) -> float\n    Predicts.\n\n    Slowly.\n    \

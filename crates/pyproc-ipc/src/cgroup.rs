@@ -71,6 +71,12 @@ impl Cgroup {
         self.version
     }
 
+    /// The group's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads one of the group's files.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<String> {

@@ -24,14 +24,15 @@ mod park;
 
 use std::time::Duration;
 
-use pyproc_ipc::message::FunctionInfo;
 use pyproc_ipc::record::ContentType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::body::{Body, Reply};
 use crate::config::PoolConfig;
+use crate::description::Call;
 use crate::error::{CallError, ShutdownError, StartError};
+use crate::functions::FunctionInfo;
 use crate::request::BodyMut;
 use park::block_on;
 
@@ -86,6 +87,14 @@ impl Pool {
         Request {
             request: self.pool.request(function),
         }
+    }
+
+    /// Makes a call that was described elsewhere: bytes in, bytes out.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
+    pub fn send(&self, call: Call) -> Result<Reply, CallError> {
+        block_on(self.pool.send(call))
     }
 
     /// Memory for a large body, to be written in place; see [`crate::Pool::allocate`].

@@ -18,6 +18,14 @@ use crate::request::BodyMut;
 /// it. Memory for a large body that is to be written in place comes from
 /// [`Pool::allocate`](crate::Pool::allocate). `Debug` shows how many bytes there are: they may be
 /// secret.
+///
+/// ```
+/// use pyproc::{Body, ContentType};
+///
+/// let body = Body::json(r#"{"value": 42}"#);
+/// assert_eq!(body.content_type(), ContentType::Json);
+/// assert_eq!(body.bytes().len(), 13);
+/// ```
 #[derive(Default)]
 pub struct Body {
     content_type: ContentType,
@@ -82,6 +90,24 @@ impl Body {
         }
     }
 
+    /// Typed arguments, in MessagePack: structs travel as maps by name.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), pyproc::CallError> {
+    /// let body = pyproc::Body::encode(&("text", 3))?;
+    /// assert_eq!(body.bytes(), b"\x92\xa4text\x03");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError::Malformed`] when their `Serialize` fails.
+    pub fn encode<A: Serialize + ?Sized>(arguments: &A) -> Result<Self, CallError> {
+        let mut buffer = Vec::new();
+        encode_arguments(arguments, &mut buffer)?;
+        Ok(Self::msgpack(buffer))
+    }
+
     /// How the bytes are to be read.
     #[must_use]
     pub fn content_type(&self) -> ContentType {
@@ -94,6 +120,19 @@ impl Body {
         match &self.payload {
             Payload::Bytes(bytes) => bytes,
             Payload::InPlace(body) => body,
+        }
+    }
+
+    /// The same bytes once more, shared and not copied. `None` when they were written in place: that
+    /// memory belongs to one call.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        match &self.payload {
+            Payload::Bytes(bytes) => Some(Self {
+                content_type: self.content_type,
+                payload: Payload::Bytes(bytes.clone()),
+            }),
+            Payload::InPlace(_) => None,
         }
     }
 
@@ -121,6 +160,19 @@ pub(crate) fn encode_arguments<A: Serialize + ?Sized>(
 }
 
 /// What a function returned, as bytes and what they are. `Debug` shows how many: they may be secret.
+///
+/// ```no_run
+/// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+/// use pyproc::{Body, ContentType};
+///
+/// let reply = pool.request("thumbnail").body(Body::raw("a picture")).send().await?;
+/// match reply.content_type() {
+///     ContentType::Raw => println!("{} bytes", reply.into_bytes().len()),
+///     _ => println!("{:?}", reply.decode::<Option<String>>()?),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Reply {
     content_type: ContentType,

@@ -1,10 +1,13 @@
 #![doc = include_str!("../../../README.md")]
+// What is public can grow without breaking anybody.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod blocking;
 mod body;
 mod calls;
 mod config;
 mod core;
+mod description;
 mod driver;
 mod error;
 mod functions;
@@ -20,17 +23,22 @@ mod replies;
 mod request;
 mod scheduler;
 mod segments;
+#[cfg(feature = "tower")]
+mod service;
 mod signal;
 mod slab;
 mod supervisor;
 
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
+pub use description::Call;
 pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
 };
+pub use functions::FunctionInfo;
 pub use pool::Pool;
-pub use pyproc_ipc::message::FunctionInfo;
 pub use pyproc_ipc::record::ContentType;
 pub use request::{BodyMut, Request};
+#[cfg(feature = "tower")]
+pub use service::ResponseFuture;

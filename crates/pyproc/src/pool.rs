@@ -7,15 +7,16 @@ use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
 use pyproc_ipc::clock::now_ns;
-use pyproc_ipc::message::FunctionInfo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::body::Reply;
 use crate::config::{PoolConfig, Settings};
 use crate::core::{Core, Phase};
+use crate::description::{Call, Terms};
 use crate::driver::Driver;
 use crate::error::{CallError, ShutdownError, StartError};
-use crate::functions::Functions;
+use crate::functions::{FunctionInfo, Functions};
 use crate::replies::ReplyMemory;
 use crate::request::{BodyMut, Request};
 use crate::segments::Allowance;
@@ -133,6 +134,14 @@ impl Pool {
     /// documentation and in `pyproc list`. For a timeout, retries or bytes use
     /// [`request`](Self::request).
     ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+    /// // def hypotenuse(a: float, b: float) -> float: ...
+    /// let length: f64 = pool.call("hypotenuse", &(3.0, 4.0)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
     ///
@@ -160,7 +169,30 @@ impl Pool {
     /// ```
     #[inline]
     pub fn request<'p>(&'p self, function: &'p str) -> Request<'p> {
-        Request::new(self.shared(), function)
+        Request::new(self.shared(), function, Terms::default())
+    }
+
+    /// Makes a call that was described elsewhere: bytes in, bytes out.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: &pyproc::Pool) -> Result<(), pyproc::CallError> {
+    /// use pyproc::{Body, Call};
+    ///
+    /// let call = Call::new("predict").body(Body::json("[1.0, 2.0]")).idempotent();
+    /// let answer: f64 = pool.send(call).await?.decode()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::may_have_run`] tells whether the function may have run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call.
+    pub async fn send(&self, call: Call) -> Result<Reply, CallError> {
+        Request::new(self.shared(), &call.function, call.terms)
+            .send()
+            .await
     }
 
     /// Memory for a large body, to be written in place: what is written there reaches Python
@@ -185,14 +217,28 @@ impl Pool {
     }
 
     /// The functions that the workers expose.
+    ///
+    /// ```no_run
+    /// # fn example(pool: &pyproc::Pool) {
+    /// for function in pool.functions() {
+    ///     println!("{}{}", function.name, function.signature);
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionInfo> {
         let functions = self.shared().functions.get();
-        functions
-            .into_iter()
-            .flat_map(|functions| &functions.list)
-            .map(|function| function.info.clone())
-            .collect()
+        functions.map(Functions::described).unwrap_or_default()
+    }
+
+    /// Fails with [`CallError::Closed`] from the moment at which the pool is shut down.
+    #[cfg(feature = "tower")]
+    pub(crate) fn takes_calls(&self) -> Result<(), CallError> {
+        if self.shared().core.lock().phase == Phase::Serving {
+            Ok(())
+        } else {
+            Err(CallError::Closed)
+        }
     }
 
     /// Takes no more calls, lets those it has finish within `shutdown_timeout`, then ends the
@@ -201,6 +247,14 @@ impl Pool {
     /// # Errors
     /// [`ShutdownError`] when calls had to be stopped or workers to be killed; the pool is down all
     /// the same.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: pyproc::Pool) {
+    /// if let Err(rough) = pool.shutdown().await {
+    ///     eprintln!("{rough}");
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.

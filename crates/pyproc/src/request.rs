@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 
 use crate::body::{Body, Payload, Reply, decode_result, encode_arguments};
 use crate::calls::{CallData, Outcome};
+use crate::description::Terms;
 use crate::error::{CallError, Part, Phase, worker_error};
 use crate::functions::Functions;
 use crate::future::Call;
-use crate::lanes::ANY;
 use crate::pool::Shared;
 use crate::replies::lend;
 use crate::scheduler::Spec;
@@ -59,24 +59,16 @@ fn keep(mut buffer: Vec<u8>) {
 pub struct Request<'p> {
     shared: &'p Shared,
     function: &'p str,
-    timeout: Option<Duration>,
-    idempotent: bool,
-    max_attempts: Option<u32>,
-    body: Body,
-    wanted: ContentType,
+    terms: Terms,
 }
 
 impl<'p> Request<'p> {
     #[inline]
-    pub(crate) fn new(shared: &'p Shared, function: &'p str) -> Self {
+    pub(crate) fn new(shared: &'p Shared, function: &'p str, terms: Terms) -> Self {
         Self {
             shared,
             function,
-            timeout: None,
-            idempotent: false,
-            max_attempts: None,
-            body: Body::empty(),
-            wanted: ANY,
+            terms,
         }
     }
 
@@ -85,7 +77,7 @@ impl<'p> Request<'p> {
     /// the worker is never killed for it.
     #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.terms.timeout = Some(timeout);
         self
     }
 
@@ -93,21 +85,21 @@ impl<'p> Request<'p> {
     /// `max_attempts` times in all.
     #[inline]
     pub fn idempotent(mut self) -> Self {
-        self.idempotent = true;
+        self.terms.idempotent = true;
         self
     }
 
     /// How often an idempotent call may be started in all. Default: the pool's `max_attempts` (3).
     #[inline]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts.max(1));
+        self.terms.max_attempts = Some(attempts.max(1));
         self
     }
 
     /// The body, as bytes. Used by [`send`](Self::send).
     #[inline]
     pub fn body(mut self, body: Body) -> Self {
-        self.body = body;
+        self.terms.body = body;
         self
     }
 
@@ -116,7 +108,7 @@ impl<'p> Request<'p> {
     /// Default: MessagePack, raw bytes for a function that returns bytes.
     #[inline]
     pub fn accept(mut self, content_type: ContentType) -> Self {
-        self.wanted = content_type;
+        self.terms.wanted = content_type;
         self
     }
 
@@ -169,8 +161,8 @@ impl<'p> Request<'p> {
     /// Dropping the future cancels the call.
     pub async fn send(mut self) -> Result<Reply, CallError> {
         let spec = self.spec()?;
-        let content = self.body.content_type();
-        let (body, large) = match std::mem::take(&mut self.body).into_payload() {
+        let content = self.terms.body.content_type();
+        let (body, large) = match std::mem::take(&mut self.terms.body).into_payload() {
             Payload::Bytes(bytes) if bytes.len() <= INLINE_MAX => {
                 let mut body = buffer();
                 body.extend_from_slice(&bytes);
@@ -196,7 +188,7 @@ impl<'p> Request<'p> {
             body,
             large,
             content,
-            wanted: self.wanted,
+            wanted: self.terms.wanted,
             ..CallData::default()
         }
     }
@@ -225,11 +217,12 @@ impl<'p> Request<'p> {
         };
         let limit = functions.list[function].limit_ns;
         let settings = &self.shared.settings;
-        let timeout = self
-            .timeout
-            .map_or(limit, |timeout| limit.min(timeout.as_nanos() as u64));
-        let max_attempts = if self.idempotent {
-            self.max_attempts.unwrap_or(settings.max_attempts)
+        let timeout = self.terms.timeout.map_or(limit, |timeout| {
+            // Beyond what the clock can tell there is the limit anyhow.
+            u64::try_from(timeout.as_nanos()).map_or(limit, |timeout| limit.min(timeout))
+        });
+        let max_attempts = if self.terms.idempotent {
+            self.terms.max_attempts.unwrap_or(settings.max_attempts)
         } else {
             1
         };
@@ -301,8 +294,8 @@ impl fmt::Debug for Request<'_> {
         formatter
             .debug_struct("Request")
             .field("function", &self.function)
-            .field("timeout", &self.timeout)
-            .field("idempotent", &self.idempotent)
+            .field("timeout", &self.terms.timeout)
+            .field("idempotent", &self.terms.idempotent)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,13 @@ use std::ops::{Deref, DerefMut};
 use serde::{Deserialize, Serialize};
 
 /// Variables for the workers, by name. `Debug` shows the names alone: values may be secret.
+///
+/// ```
+/// use pyproc::Environment;
+///
+/// let variables: Environment = [("TOKEN", "secret")].into_iter().collect();
+/// assert_eq!(format!("{variables:?}"), r#"{"TOKEN": …}"#);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Environment(BTreeMap<String, String>);

@@ -12,10 +12,20 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::units;
 
 /// A duration in a configuration: text with a unit, `"250ms"`, or a [`Duration`] from a setter.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(pyproc::Span::from("250ms"), Duration::from_millis(250).into());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Span(Given<Duration>);
 
 /// A number of bytes in a configuration: text with a unit, `"64MiB"`, or a number from a setter.
+///
+/// ```
+/// assert_eq!(pyproc::Size::from("64MiB"), (64 << 20).into());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Size(Given<u64>);
 

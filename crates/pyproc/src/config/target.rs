@@ -4,6 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What the workers run, read from `path.py`, `module` or `module:function`.
+///
+/// ```
+/// use pyproc::Target;
+///
+/// assert_eq!(Target::parse("math:hypot")?.function(), Some("hypot"));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {

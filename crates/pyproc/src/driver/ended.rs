@@ -18,7 +18,7 @@ impl Driver {
         };
         let exit = match running.process.try_wait() {
             Ok(None) => return,
-            Ok(Some(exit)) => Exit::from(exit),
+            Ok(Some(exit)) => Exit::new(exit),
             Err(error) => {
                 tracing::error!(target: "pyproc", worker, %error, "a worker's end could not be read");
                 Exit::Unknown

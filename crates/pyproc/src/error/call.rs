@@ -10,6 +10,21 @@ use crate::config::units::bytes;
 /// Every call ends exactly once, with its result or with one of these. Two questions come before
 /// all others, and both have exact answers: [`may_have_run`](Self::may_have_run) and
 /// [`retry`](Self::retry).
+///
+/// ```
+/// use pyproc::{CallError, Retry};
+///
+/// fn answer(error: &CallError) -> String {
+///     match error {
+///         CallError::BadArgument { path, .. } => format!("please mend {path}"),
+///         CallError::Python { exception, .. } => format!("it raised {exception}"),
+///         error if error.retry() == Retry::Safe => "please try again".to_owned(),
+///         error => error.to_string(),
+///     }
+/// }
+///
+/// assert_eq!(answer(&CallError::Closed), "the pool is shut down and takes no more calls");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {

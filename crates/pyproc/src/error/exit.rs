@@ -15,8 +15,9 @@ pub enum Exit {
     Unknown,
 }
 
-impl From<pyproc_ipc::process::Exit> for Exit {
-    fn from(exit: pyproc_ipc::process::Exit) -> Self {
+impl Exit {
+    /// What the process was seen to end with.
+    pub(crate) fn new(exit: pyproc_ipc::process::Exit) -> Self {
         match exit {
             pyproc_ipc::process::Exit::Status(status) => Self::Status(status),
             pyproc_ipc::process::Exit::Signal(signal) => Self::Signal(signal),

@@ -11,6 +11,14 @@ use crate::config::{Target, units::bytes};
 ///
 /// `Display` includes what the worker wrote before it ended, or Python's traceback, indented under
 /// the sentence: a start fails in front of a person.
+///
+/// ```
+/// use pyproc::PoolConfig;
+/// use pyproc::blocking::Pool;
+///
+/// let error = Pool::start(PoolConfig::new("worker.py").workers(0)).expect_err("no workers");
+/// println!("{error}");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

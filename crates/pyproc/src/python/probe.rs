@@ -139,7 +139,7 @@ fn probe(python: &Path, settings: &Settings) -> Result<Probe, String> {
         (None, Some(_), Some(last)) => Err(format!("it says: {last}")),
         (None, Some(exit), None) => Err(format!(
             "it {} without a word",
-            crate::error::Exit::from(exit)
+            crate::error::Exit::new(exit)
         )),
     }
 }

@@ -1,5 +1,6 @@
 //! What the tests share: a process per test, checked afterwards; workers from a few lines of Python.
 
+mod control_group;
 mod isolation;
 mod processes;
 mod tracing;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use pyproc::{CallError, Pool, PoolConfig};
 
+pub(crate) use control_group::{Limit, scenario_limited};
 pub(crate) use isolation::{Isolation, scratch};
 pub(crate) use processes::{children, descriptors, is_alive, kill, maps_of, state_of};
 pub(crate) use tracing::{Event, Events};

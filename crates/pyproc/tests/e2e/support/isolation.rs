@@ -55,10 +55,15 @@ impl<'a> Isolation<'a> {
         Self { under, ..self }
     }
 
+    /// Is this the process of the test?
+    pub(crate) fn is_inside(&self) -> bool {
+        env::var(TEST).is_ok_and(|test| test == self.name)
+    }
+
     /// Runs the test's body there, and fails if it panics, hangs, or leaves anything: a process, a
     /// thread, a descriptor, shared memory or a file in `TMPDIR`.
     pub(crate) fn run(self, body: impl FnOnce()) {
-        if env::var(TEST).is_ok_and(|test| test == self.name) {
+        if self.is_inside() {
             let before = Before::now();
             body();
             before.is_restored();
