@@ -51,13 +51,13 @@ examples: build $(VENV)/examples.stamp ## all examples, one after another: panda
 	@scripts/examples
 
 .PHONY: test
-test: build $(VENV)/test.stamp $(VENV)/examples.stamp ## everything that is asserted; ends with what could not run
+test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp ## everything that is asserted; ends with what could not run
 	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
 	scripts/test
 
 .PHONY: bench
-bench: build ## measure; exit 1 when a bar is missed (ARGS="--help" for options)
-	$(call say,measuring (about five minutes; close what else runs on this machine))
+bench: build $(VENV)/bench.stamp ## measure beside peers; exit 1 when a bar is missed (ARGS="--help" for options)
+	$(call say,measuring (about ten minutes; close what else runs on this machine))
 	@target/release/pyproc-bench $(ARGS)
 
 .PHONY: docs
@@ -107,7 +107,7 @@ lock: $(VENV)/run.stamp ## renew requirements/*.txt from requirements/*.in
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -d .tools/lock || "$$python" -m venv .tools/lock
 	.tools/lock/bin/pip install --quiet pip-tools
 	cd requirements
-	for list in run test examples; do
+	for list in run test examples bench; do
 		../.tools/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 			--no-header --no-emit-index-url --no-emit-find-links --no-emit-options --output-file $$list.txt $$list.in
 	done
@@ -137,6 +137,15 @@ $(VENV)/examples.stamp: requirements/examples.txt $(VENV)/run.stamp
 	$(call say,installing what the examples need into $(VENV) (requirements/examples.txt))
 	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/examples.txt
 	@touch $@
+
+# Without a peer the benchmark runs all the same and names it as missing.
+$(VENV)/bench.stamp: requirements/bench.txt $(VENV)/run.stamp
+	$(call say,installing what pyproc is compared with into $(VENV) (requirements/bench.txt))
+	@if $(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/bench.txt; then
+		touch $@
+	else
+		echo "Not all of requirements/bench.txt could be installed; what is missing will be named." >&2
+	fi
 
 $(VENV)/wheel.stamp: $(VENV)/run.stamp $(WHEEL_SOURCES)
 	$(call say,building the pyproc-worker wheel into dist/)

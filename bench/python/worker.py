@@ -1,5 +1,6 @@
 """The functions that the benchmark calls."""
 
+import functools
 import os
 import time
 from typing import Any
@@ -37,6 +38,18 @@ def size(data: memoryview) -> int:
 def make(length: int) -> bytes:
     """Bytes out."""
     return bytes(length)
+
+
+@functools.cache
+def payload(length: int) -> bytes:
+    """Bytes that are made once."""
+    return b"\x07" * length
+
+
+@expose
+def give(length: int) -> bytes:
+    """Bytes out that are there already."""
+    return payload(length)
 
 
 @expose

@@ -36,6 +36,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
         .map(|(idle, alone)| idle / alone)
         .collect();
     report.at_least(
+        PART,
         "background thread in an idle worker: share of its solo speed",
         &ratios,
         0.8,

@@ -22,6 +22,16 @@ pub(crate) struct Prediction {
     result: u32,
 }
 
+impl Prediction {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.result == 84 {
+            Ok(())
+        } else {
+            Err("a wrong answer".into())
+        }
+    }
+}
+
 /// What every call is given.
 pub(crate) const FEATURES: Features = Features { value: 42 };
 
@@ -48,11 +58,7 @@ pub(crate) fn two_threads() -> Result<Runtime, Failure> {
 /// One call, its answer checked.
 pub(crate) async fn predict(pool: &Pool) -> Result<(), Failure> {
     let prediction: Prediction = pool.call("predict", &FEATURES).await?;
-    if prediction.result == 84 {
-        Ok(())
-    } else {
-        Err("a wrong answer".into())
-    }
+    prediction.check()
 }
 
 /// Calls one after the other: nanoseconds of each.

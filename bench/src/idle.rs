@@ -9,7 +9,8 @@ use crate::options::Options;
 use crate::report::{Report, Unit};
 use crate::{Failure, python};
 
-const PART: &str = "idle";
+pub(crate) const PART: &str = "idle";
+pub(crate) const NAME: &str = "4 workers, 10 s right after a million calls";
 const WORKERS: usize = 4;
 const BURST: u64 = 1_000_000;
 const WATCHED: Duration = Duration::from_secs(10);
@@ -37,13 +38,9 @@ pub(crate) fn run(_: &Options, report: &mut Report) -> Result<(), Failure> {
         pool.shutdown().await?;
         Ok::<_, Failure>([used / WATCHED.as_secs_f64()])
     })?;
-    report.figure(
-        PART,
-        "4 workers, 10 s right after a million calls",
-        Unit::Cpus,
-        &cpus,
-    );
+    report.figure(PART, NAME, Unit::Cpus, &cpus);
     report.at_most(
+        PART,
         "idle pool of 4 workers, after a million calls: CPUs used",
         &cpus,
         0.001,

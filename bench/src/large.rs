@@ -11,7 +11,9 @@ use crate::report::{Report, Unit};
 use crate::statistics::median;
 use crate::{Failure, python};
 
-const PART: &str = "large";
+pub(crate) const PART: &str = "large";
+pub(crate) const COPY: &str = "1 MiB: one plain copy";
+pub(crate) const ECHO: &str = "1 MiB: echo through Python";
 const MIB: usize = 1 << 20;
 const ECHOES: usize = 400;
 
@@ -26,14 +28,9 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
         copies.push(copy);
         echoes.push(echo);
     }
-    report.figure(PART, "1 MiB: one plain copy", Unit::Nanoseconds, &copies);
-    report.figure(
-        PART,
-        "1 MiB: echo through Python",
-        Unit::Nanoseconds,
-        &echoes,
-    );
-    report.at_most("1 MiB echo in plain copies", &ratios, 6.0);
+    report.figure(PART, COPY, Unit::Nanoseconds, &copies);
+    report.figure(PART, ECHO, Unit::Nanoseconds, &echoes);
+    report.at_most(PART, "1 MiB echo in plain copies", &ratios, 6.0);
 
     for (name, bytes) in [("64 MiB", 64 * MIB), ("1 GiB", 1024 * MIB)] {
         let (mut plain, mut to, mut from) = (Vec::new(), Vec::new(), Vec::new());
@@ -65,7 +62,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
 }
 
 /// Copies memory that has been written before: the median of `times`.
-fn copy_ns(bytes: usize, times: usize) -> f64 {
+pub(crate) fn copy_ns(bytes: usize, times: usize) -> f64 {
     let from = vec![1_u8; bytes];
     let mut to = vec![2_u8; bytes];
     let mut copies = Vec::with_capacity(times);

@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::python::interpreter;
 
 /// What the figures depend on.
-#[derive(Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) processor: String,
@@ -68,4 +68,26 @@ pub(crate) fn cpu_seconds_with(others: &[u32]) -> Result<f64, Failure> {
         sum += cpu_seconds(pid)?;
     }
     Ok(sum)
+}
+
+/// The memory of a process, with its share of what it shares with others, in bytes.
+pub(crate) fn proportional_bytes(pid: u32) -> Result<f64, Failure> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let kibibytes: f64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next())
+        .ok_or("no Pss in smaps_rollup")?
+        .parse()?;
+    Ok(kibibytes * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_memory_and_time() {
+        assert!(proportional_bytes(std::process::id()).unwrap() > 1024.0);
+        assert!(cpu_seconds(std::process::id()).unwrap() > 0.0);
+    }
 }

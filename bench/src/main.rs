@@ -2,8 +2,8 @@
 //!
 //! Every figure is measured in several rounds that alternate with the rounds of what it is compared
 //! with; a bar is judged by the median of the rounds' ratios, because the same machine runs at
-//! different speeds from one minute to the next. Prints tables, writes them as JSON, and exits with
-//! 1 when a bar is missed.
+//! different speeds from one minute to the next. Prints tables, writes them as JSON and charts into
+//! `bench/results`, and exits with 1 when a bar is missed.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,18 +12,27 @@
 
 mod background;
 mod calls;
+mod chart;
+mod charts;
+mod concurrency;
+mod echo;
 mod idle;
 mod large;
 mod machine;
 mod observed;
 mod options;
+mod payloads;
+mod peers;
+mod program;
 mod python;
 mod rates;
+mod readme;
 mod report;
 // The cross-core round trip as `pyproc bench` measures it.
 #[path = "../../crates/pyproc-cli/src/bench/round_trip.rs"]
 mod round_trip;
 mod speed;
+mod start;
 mod statistics;
 mod syscalls;
 mod workers;
@@ -42,8 +51,12 @@ type Part = (
     fn(&Options, &mut Report) -> Result<(), Failure>,
 );
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 11] = [
     ("speed", speed::run),
+    (peers::PART, peers::run),
+    ("concurrency", concurrency::run),
+    (payloads::PART, payloads::run),
+    (start::PART, start::run),
     ("syscalls", syscalls::run),
     ("rates", rates::run),
     ("idle", idle::run),
@@ -70,6 +83,7 @@ fn main() -> ExitCode {
     };
     let outcome = observed.and_then(|()| match options.hot_calls {
         Some((calls, at_once)) => syscalls::hot_calls(calls, at_once).map(|()| ExitCode::SUCCESS),
+        None if options.write_readme => readme::write(&options.json).map(|()| ExitCode::SUCCESS),
         None => measure(&options),
     });
     outcome.unwrap_or_else(|failure| {
@@ -79,16 +93,30 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<ExitCode, Failure> {
-    let mut report = Report::new(machine::Machine::look()?);
+    let machine = machine::Machine::look()?;
+    let mut report = if options.all() {
+        Report::new(machine)
+    } else {
+        Report::resume(&options.json, machine)
+    };
+    report.packages = python::packages()?;
     for (name, run) in PARTS {
         if options.wants(name) {
             eprintln!("measuring: {name} ...");
+            report.begin(name);
             run(options, &mut report).map_err(|failure| format!("{name}: {failure}"))?;
             report.print_part(name);
+            if name == peers::PART {
+                println!("\n{}", readme::peers_table(&report)?.plain());
+            }
         }
     }
     report.print_bars();
+    report.order(&PARTS.map(|(name, _)| name));
     report.write(&options.json)?;
+    for (name, svg) in charts::charts(&report) {
+        std::fs::write(options.json.with_file_name(format!("latest-{name}")), svg)?;
+    }
     Ok(if report.missed() == 0 {
         ExitCode::SUCCESS
     } else {

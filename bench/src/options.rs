@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub(crate) json: PathBuf,
     /// Without a recorder for metrics and without a subscriber, which everything is measured with.
     pub(crate) bare: bool,
+    /// Measure nothing; make the README show what was measured last.
+    pub(crate) write_readme: bool,
     /// Only make this many calls, so many at once: what `strace` counts.
     pub(crate) hot_calls: Option<(u64, usize)>,
 }
@@ -24,7 +26,7 @@ impl Options {
         parts: &[&str],
     ) -> Result<Self, String> {
         let usage = format!(
-            "usage: pyproc-bench [--only PART]... [--rounds N] [--json FILE] [--bare]\nparts: {}",
+            "usage: pyproc-bench [--only PART]... [--rounds N] [--json FILE] [--bare] [--write-readme]\nparts: {}",
             parts.join(", ")
         );
         let mut options = Self {
@@ -32,6 +34,7 @@ impl Options {
             rounds: 5,
             json: folder("results/latest.json"),
             bare: false,
+            write_readme: false,
             hot_calls: None,
         };
         let mut arguments = arguments;
@@ -46,6 +49,7 @@ impl Options {
                 "--rounds" => options.rounds = number::<usize>(&value()?, &usage)?.max(1),
                 "--json" => options.json = value()?.into(),
                 "--bare" => options.bare = true,
+                "--write-readme" => options.write_readme = true,
                 "--hot-calls" => {
                     options.hot_calls =
                         Some((number(&value()?, &usage)?, number(&value()?, &usage)?));
@@ -61,6 +65,11 @@ impl Options {
             Some(unknown) => Err(format!("there is no part {unknown:?}\n{usage}")),
             None => Ok(options),
         }
+    }
+
+    /// Whether every part is measured.
+    pub(crate) fn all(&self) -> bool {
+        self.only.is_empty()
     }
 
     pub(crate) fn wants(&self, part: &str) -> bool {

@@ -1,27 +1,23 @@
 //! Calls that come at a fixed rate, with pauses in which both sides fall asleep, beside a plain
 //! Unix-socket echo under the same load.
 
-use std::os::unix::net::UnixStream as StdStream;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pyproc::Pool;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 use crate::calls::{one_at_a_time, one_thread, predict};
+use crate::echo::Echo;
 use crate::machine::cpu_seconds_with;
 use crate::options::Options;
 use crate::report::{Report, Unit};
 use crate::statistics::percentile;
 use crate::{Failure, python};
 
-const PART: &str = "rates";
-const RATES: [u32; 3] = [100, 1_000, 10_000];
+pub(crate) const PART: &str = "rates";
+pub(crate) const OURS: &str = "pyproc";
+pub(crate) const ECHO: &str = "Unix-socket echo";
+pub(crate) const RATES: [u32; 3] = [100, 1_000, 10_000];
 const STRETCH: Duration = Duration::from_secs(3);
-
-/// The MessagePack of `{"value": 42}`: what the echo carries.
-const MESSAGE: &[u8] = b"\x81\xa5value\x2a";
 
 /// What one stretch at a fixed rate gave.
 struct Paced {
@@ -45,17 +41,12 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             ours.push(runtime.block_on(paced(rate, pid, &mut PoolCaller(pool.clone())))?);
-            theirs.push(runtime.block_on(paced(rate, echo.process.id(), &mut echo))?);
+            theirs.push(runtime.block_on(paced(rate, echo.pid(), &mut echo))?);
         }
-        for (who, rounds) in [("pyproc", &ours), ("Unix-socket echo", &theirs)] {
+        for (who, rounds) in [(OURS, &ours), (ECHO, &theirs)] {
             let mut row = |what: &str, unit, value: fn(&Paced) -> f64| {
                 let values: Vec<f64> = rounds.iter().map(value).collect();
-                report.figure(
-                    PART,
-                    format!("{rate} calls/s, {who}: {what}"),
-                    unit,
-                    &values,
-                );
+                report.figure(PART, name(rate, who, what), unit, &values);
             };
             row("p50", Unit::Nanoseconds, |paced| paced.p50);
             row("p99", Unit::Nanoseconds, |paced| paced.p99);
@@ -67,6 +58,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
             .map(|(ours, theirs)| ours.p50 / theirs.p50)
             .collect();
         report.at_most(
+            PART,
             format!("{rate} calls/s: p50 / p50 of the Unix-socket echo"),
             &ratios,
             1.2,
@@ -74,6 +66,15 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
     }
     runtime.block_on(pool.shutdown())?;
     Ok(())
+}
+
+/// The name of a figure.
+fn name(rate: u32, who: &str, what: &str) -> String {
+    format!("{rate} calls/s, {who}: {what}")
+}
+
+pub(crate) fn p50(rate: u32, who: &str) -> String {
+    name(rate, who, "p50")
 }
 
 /// Something that can be called.
@@ -89,50 +90,9 @@ impl Caller for PoolCaller {
     }
 }
 
-/// A Python process that sends back what it receives.
-struct Echo {
-    stream: UnixStream,
-    process: Child,
-    buffer: Vec<u8>,
-}
-
-impl Echo {
-    async fn start() -> Result<Self, Failure> {
-        let (near, far) = StdStream::pair()?;
-        let process = Command::new(python::interpreter())
-            .arg(python::folder("python/echo.py"))
-            .stdin(Stdio::from(std::os::fd::OwnedFd::from(far)))
-            .spawn()?;
-        near.set_nonblocking(true)?;
-        let mut echo = Self {
-            stream: UnixStream::from_std(near)?,
-            process,
-            buffer: vec![0; MESSAGE.len()],
-        };
-        for _ in 0..10_000 {
-            echo.call().await?;
-        }
-        Ok(echo)
-    }
-}
-
 impl Caller for Echo {
     async fn call(&mut self) -> Result<(), Failure> {
-        self.stream.write_all(MESSAGE).await?;
-        self.stream.read_exact(&mut self.buffer).await?;
-        if self.buffer == MESSAGE {
-            Ok(())
-        } else {
-            Err("a wrong echo".into())
-        }
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        // It has no other work and may already be gone; the exit is of no interest.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Echo::call(self).await
     }
 }
 

@@ -1,16 +1,21 @@
-//! Figures, bars, and how they are shown.
+//! What a run found out: figures, bars and what could not be measured. Kept as JSON, to which a run
+//! of single parts adds: of the same machine, the parts that it did not measure stay.
 
+pub(crate) mod print;
+pub(crate) mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::machine::Machine;
 use crate::statistics::{median, spread};
 
 /// How a number is read.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     Nanoseconds,
@@ -18,14 +23,15 @@ pub(crate) enum Unit {
     /// CPU seconds per second.
     Cpus,
     GigabytesPerSecond,
+    Megabytes,
     /// A plain number.
     Number,
 }
 
 /// One row: what was measured, once per round.
-#[derive(Serialize)]
-struct Figure {
-    part: &'static str,
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Figure {
+    part: String,
     name: String,
     unit: Unit,
     median: f64,
@@ -35,8 +41,9 @@ struct Figure {
 }
 
 /// A promise: a measured ratio and its limit.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Bar {
+    part: String,
     name: String,
     measured: f64,
     /// The measured value may be at most this, or must be at least this.
@@ -46,47 +53,108 @@ struct Bar {
     rounds: Vec<f64>,
 }
 
-/// All that a run found out.
-#[derive(Serialize)]
+/// What pyproc should have been compared with, and why it was not.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Missing {
+    part: String,
+    pub(crate) name: String,
+    pub(crate) reason: String,
+}
+
+/// All that is known about this machine.
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Report {
-    machine: Machine,
+    pub(crate) machine: Machine,
+    /// Versions of the peers' packages.
+    pub(crate) packages: BTreeMap<String, String>,
     figures: Vec<Figure>,
     bars: Vec<Bar>,
+    pub(crate) missing: Vec<Missing>,
+    /// The parts that this run measures.
+    #[serde(skip)]
+    measured: BTreeSet<String>,
 }
 
 impl Report {
     pub(crate) fn new(machine: Machine) -> Self {
         Self {
             machine,
+            packages: BTreeMap::new(),
             figures: Vec::new(),
             bars: Vec::new(),
+            missing: Vec::new(),
+            measured: BTreeSet::new(),
         }
+    }
+
+    /// What earlier runs on the same machine found out; empty if there are none.
+    pub(crate) fn resume(path: &Path, machine: Machine) -> Self {
+        match Self::read(path) {
+            Ok(earlier) if earlier.machine == machine => earlier,
+            _ => Self::new(machine),
+        }
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Ok(serde_json::from_str(&text)
+            .map_err(|error| format!("{} is not a report: {error}", path.display()))?)
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
+    }
+
+    /// A part is about to be measured: what was known about it is forgotten.
+    pub(crate) fn begin(&mut self, part: &str) {
+        self.figures.retain(|figure| figure.part != part);
+        self.bars.retain(|bar| bar.part != part);
+        self.missing.retain(|missing| missing.part != part);
+        self.measured.insert(part.to_owned());
+    }
+
+    /// Puts the parts into this order, whenever they were measured.
+    pub(crate) fn order(&mut self, parts: &[&str]) {
+        let place = |part: &String| parts.iter().position(|name| name == part);
+        self.figures.sort_by_key(|figure| place(&figure.part));
+        self.bars.sort_by_key(|bar| place(&bar.part));
+        self.missing.sort_by_key(|missing| place(&missing.part));
     }
 
     pub(crate) fn figure(
         &mut self,
-        part: &'static str,
+        part: &str,
         name: impl Into<String>,
         unit: Unit,
         rounds: &[f64],
     ) {
         let (smallest, largest) = spread(rounds);
-        let rounds = rounds.to_vec();
         self.figures.push(Figure {
-            part,
+            part: part.to_owned(),
             name: name.into(),
             unit,
-            median: median(&rounds),
+            median: median(rounds),
             smallest,
             largest,
-            rounds,
+            rounds: rounds.to_vec(),
         });
     }
 
     /// The median of the rounds' ratios may be at most `limit`.
-    pub(crate) fn at_most(&mut self, name: impl Into<String>, rounds: &[f64], limit: f64) {
+    pub(crate) fn at_most(
+        &mut self,
+        part: &str,
+        name: impl Into<String>,
+        rounds: &[f64],
+        limit: f64,
+    ) {
         let measured = median(rounds);
         self.bars.push(Bar {
+            part: part.to_owned(),
             name: name.into(),
             measured,
             at_most: Some(limit),
@@ -97,9 +165,16 @@ impl Report {
     }
 
     /// The median of the rounds' ratios must be at least `limit`.
-    pub(crate) fn at_least(&mut self, name: impl Into<String>, rounds: &[f64], limit: f64) {
+    pub(crate) fn at_least(
+        &mut self,
+        part: &str,
+        name: impl Into<String>,
+        rounds: &[f64],
+        limit: f64,
+    ) {
         let measured = median(rounds);
         self.bars.push(Bar {
+            part: part.to_owned(),
             name: name.into(),
             measured,
             at_most: None,
@@ -109,103 +184,49 @@ impl Report {
         });
     }
 
+    pub(crate) fn missing(
+        &mut self,
+        part: &str,
+        name: impl Into<String>,
+        reason: impl Into<String>,
+    ) {
+        self.missing.push(Missing {
+            part: part.to_owned(),
+            name: name.into(),
+            reason: reason.into(),
+        });
+    }
+
+    /// What was measured under this name.
+    pub(crate) fn find(&self, part: &str, name: &str) -> Option<&Figure> {
+        self.figures
+            .iter()
+            .find(|figure| figure.part == part && figure.name == name)
+    }
+
+    /// Its median.
+    pub(crate) fn median(&self, part: &str, name: &str) -> Option<f64> {
+        self.find(part, name).map(|figure| figure.median)
+    }
+
+    /// How often each figure of a part was measured.
+    pub(crate) fn rounds(&self, part: &str) -> usize {
+        let of_part = self.figures.iter().filter(|figure| figure.part == part);
+        of_part.map(|figure| figure.rounds.len()).max().unwrap_or(0)
+    }
+
+    /// How many bars of the parts that this run measured were missed.
     pub(crate) fn missed(&self) -> usize {
-        self.bars.iter().filter(|bar| !bar.kept).count()
+        self.judged().filter(|bar| !bar.kept).count()
     }
 
-    pub(crate) fn print_part(&self, part: &str) {
-        println!(
-            "\n{:<58} {:>12}   smallest to largest",
-            part.to_uppercase(),
-            "median",
-        );
-        for figure in self.figures.iter().filter(|figure| figure.part == part) {
-            let show = |value| text(value, figure.unit);
-            let range = format!("{} to {}", show(figure.smallest), show(figure.largest));
-            println!(
-                "  {:<56} {:>12}   {range}",
-                figure.name,
-                show(figure.median)
-            );
-        }
-    }
-
-    pub(crate) fn print_bars(&self) {
-        let Machine {
-            cores,
-            processor,
-            kernel,
-            python,
-        } = &self.machine;
-        println!("\n{cores} cores of {processor}, kernel {kernel}, {python}");
-        println!("\n{:<70} {:>9}   {:<15}", "BARS", "measured", "limit");
-        for bar in &self.bars {
-            let limit = match (bar.at_most, bar.at_least) {
-                (Some(most), _) => format!("at most {most}"),
-                (_, Some(least)) => format!("at least {least}"),
-                _ => String::new(),
-            };
-            let verdict = if bar.kept { "kept" } else { "MISSED" };
-            println!(
-                "  {:<68} {:>9.4}   {limit:<15} {verdict}",
-                bar.name, bar.measured
-            );
-        }
-        match self.missed() {
-            0 => println!("\nNo bar is missed."),
-            missed => println!("\n{missed} of {} bars are missed.", self.bars.len()),
-        }
-    }
-
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
-    }
-}
-
-fn text(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Nanoseconds if value < 10_000.0 => format!("{:.2} us", value / 1e3),
-        Unit::Nanoseconds if value < 10_000_000.0 => format!("{:.1} us", value / 1e3),
-        Unit::Nanoseconds => format!("{:.1} ms", value / 1e6),
-        Unit::CallsPerSecond if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
-        Unit::CallsPerSecond if value >= 1e4 => format!("{:.0} k/s", value / 1e3),
-        Unit::CallsPerSecond => format!("{value:.0} /s"),
-        Unit::Cpus => format!("{:.3} %", value * 100.0),
-        Unit::GigabytesPerSecond => format!("{value:.1} GB/s"),
-        Unit::Number => format!("{value:.4}"),
+    /// The bars of the parts that this run measured.
+    fn judged(&self) -> impl Iterator<Item = &Bar> {
+        self.bars
+            .iter()
+            .filter(|bar| self.measured.contains(&bar.part))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_is_judged_by_the_median_of_its_rounds() {
-        let machine = Machine {
-            cores: 1,
-            processor: String::new(),
-            kernel: String::new(),
-            python: String::new(),
-        };
-        let mut report = Report::new(machine);
-        report.at_most("time", &[0.9, 5.0, 1.0], 1.0);
-        report.at_least("rate", &[0.9, 0.1, 1.0], 0.9);
-        assert_eq!(report.missed(), 0);
-        report.at_most("time", &[0.9, 1.1, 1.2], 1.0);
-        report.at_least("nothing was measured", &[], 0.9);
-        assert_eq!(report.missed(), 2);
-    }
-
-    #[test]
-    fn numbers_are_shown_with_their_unit() {
-        assert_eq!(text(660.0, Unit::Nanoseconds), "0.66 us");
-        assert_eq!(text(46_000.0, Unit::Nanoseconds), "46.0 us");
-        assert_eq!(text(25_000_000.0, Unit::Nanoseconds), "25.0 ms");
-        assert_eq!(text(2_900_000.0, Unit::CallsPerSecond), "2.90 M/s");
-        assert_eq!(text(0.0005, Unit::Cpus), "0.050 %");
-    }
-}
+mod tests;

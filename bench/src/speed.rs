@@ -87,13 +87,20 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
         Unit::CallsPerSecond,
         &two,
     );
-    report.at_most("one at a time: p50 / (2 loop + 3 RTT)", &time_ratios, 1.0);
+    report.at_most(
+        PART,
+        "one at a time: p50 / (2 loop + 3 RTT)",
+        &time_ratios,
+        1.0,
+    );
     report.at_least(
+        PART,
         "256 at once: share of the loop / 0.5 (0.35 where RTT > 0.2 us)",
         &rate_ratios,
         1.0,
     );
     report.at_least(
+        PART,
         "256 at once, two runtime threads: share of the loop",
         &two_ratios,
         0.25,

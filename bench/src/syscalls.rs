@@ -10,28 +10,31 @@ use crate::options::Options;
 use crate::report::{Report, Unit};
 use crate::{Failure, python};
 
-const PART: &str = "syscalls";
+pub(crate) const PART: &str = "syscalls";
+pub(crate) const ONE: &str = "one at a time";
+pub(crate) const MANY_AT_ONCE: &str = "256 at once";
 const FEW: u64 = 50_000;
 const MANY: u64 = 550_000;
 
 pub(crate) fn run(_: &Options, report: &mut Report) -> Result<(), Failure> {
-    for (name, at_once) in [("one at a time", 1), ("256 at once", 256)] {
+    for (name, at_once) in [(ONE, 1), (MANY_AT_ONCE, 256)] {
         let few = system_calls(FEW, at_once)?;
         let many = system_calls(MANY, at_once)?;
         let per_call = [(many - few).max(0.0) / (MANY - FEW) as f64];
-        report.figure(
-            PART,
-            format!("system calls per call, {name}"),
-            Unit::Number,
-            &per_call,
-        );
+        report.figure(PART, self::name(name), Unit::Number, &per_call);
         report.at_most(
+            PART,
             format!("system calls per hot call, {name}"),
             &per_call,
             0.01,
         );
     }
     Ok(())
+}
+
+/// The name of a figure.
+pub(crate) fn name(how: &str) -> String {
+    format!("system calls per call, {how}")
 }
 
 /// What the traced program does: `calls` calls, `at_once` under way.

@@ -41,6 +41,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), Failure>
             .map(|(eight, two)| eight / two)
             .collect();
         report.at_least(
+            PART,
             format!("{name} of work: 8 workers / 2 workers, {AT_ONCE} calls at once"),
             &ratios,
             0.8,

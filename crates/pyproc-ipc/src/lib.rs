@@ -14,6 +14,7 @@ pub mod attendant;
 pub mod cgroup;
 pub mod clock;
 pub mod control;
+pub mod copy;
 pub mod doorbell;
 pub mod guard;
 pub mod index;

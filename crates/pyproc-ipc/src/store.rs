@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::copy::copy_to_peer;
 use crate::lane::Layout;
 use crate::record::SegmentRef;
 use crate::shm::Memory;
@@ -99,11 +100,7 @@ impl ResponseBuffer {
             return None;
         }
         // SAFETY: it fits, and the segment is this result's until the host has released this turn.
-        unsafe {
-            self.memory
-                .as_ptr()
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
-        };
+        unsafe { copy_to_peer(bytes, self.memory.as_ptr()) };
         Some(SegmentRef {
             number: self.number,
             turn: self.turn,

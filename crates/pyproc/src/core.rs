@@ -6,6 +6,8 @@
 //! *armed*: workers ring, and the driver thread drains. While callers rely on a leader, the driver
 //! ticks every millisecond, so that a leader whose runtime stalls delays others by no more than that.
 
+mod counting;
+
 use std::mem;
 use std::task::Waker;
 
@@ -15,18 +17,13 @@ use pyproc_ipc::wait::SpinBudget;
 
 use crate::calls::{CallData, Outcome, SegmentAnswer};
 use crate::error::CallError;
-use crate::future::COARSE_FROM_NS;
 use crate::lanes::Ends;
-use crate::metrics::INTERVAL_NS;
 use crate::metrics::tally::Tally;
 use crate::scheduler::{Answered, Ended, Nanos, Scheduler, Spec};
 use crate::slab::Key;
 
 /// How long calls may go on without giving the runtime a turn.
 const TURN_NS: u64 = 1_000_000;
-
-/// Calls that are taken in between two looks at the exact clock.
-const CLOCK_EVERY: u32 = 16;
 
 /// Answers that one drain takes before it lets go of the lock and wakes their callers.
 const BATCH: usize = 64;
@@ -154,44 +151,6 @@ impl Core {
         self.wake_driver_by(deadline);
         self.watch_balance();
         Ok(key)
-    }
-
-    /// When a call is made, from the time that its deadline is reckoned by. Behind a coarse one the
-    /// exact clock is read only where that has moved on, and for every sixteenth call.
-    #[inline]
-    fn time(&mut self, now: Nanos, timeout: Nanos) -> Nanos {
-        self.clock_age += 1;
-        if timeout < COARSE_FROM_NS {
-            self.saw_time(now);
-        } else if now > self.clock || self.clock_age >= CLOCK_EVERY {
-            self.saw_time(pyproc_ipc::clock::now_ns());
-        }
-        self.clock
-    }
-
-    /// Somebody has read the exact clock.
-    #[inline]
-    fn saw_time(&mut self, now: Nanos) {
-        if now > self.clock {
-            self.clock = now;
-            self.clock_age = 0;
-        }
-    }
-
-    /// A call was made just before the exact clock was read.
-    #[inline]
-    pub(crate) fn made(&mut self, key: Key, now: Nanos) {
-        self.saw_time(now);
-        self.scheduler.made(key, now);
-    }
-
-    /// Makes sure that the driver hands on what is tallied, within [`INTERVAL_NS`].
-    #[inline]
-    pub(crate) fn publish_soon(&mut self) {
-        if self.publish_at == Nanos::MAX {
-            self.publish_at = self.clock.saturating_add(INTERVAL_NS);
-            self.wake_driver_by(self.publish_at);
-        }
     }
 
     /// Makes sure that the driver looks at the clock at `at` or before.
@@ -428,15 +387,6 @@ impl Core {
         self.ended_early(now, key, ended == Ended::NotStarted);
         let after = std::time::Duration::from_nanos(spec.timeout);
         self.fail(key, CallError::Timeout { phase, after });
-    }
-
-    /// A call that the pool had taken ends without an answer.
-    pub(crate) fn ended_early(&mut self, now: Nanos, key: Key, waited: bool) {
-        let Some(spec) = self.scheduler.spec(key) else {
-            return;
-        };
-        let passed = now.saturating_sub(spec.made);
-        self.tally.ended(spec.function, passed, waited);
     }
 
     /// Ends a call wherever it is; the caller of this gives it its error.

@@ -1,5 +1,7 @@
 //! [`Health`]: what a pool and its workers are doing, and whether calls have a chance.
 
+mod collect;
+
 use std::fmt::{self, Write};
 
 use serde::Serialize;

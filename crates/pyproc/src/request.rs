@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pyproc_ipc::copy::copy_for_peer;
 use pyproc_ipc::lane::INLINE_MAX;
 use pyproc_ipc::record::{ContentType, Kind};
 use pyproc_ipc::shm::PeerAccess;
@@ -447,10 +448,8 @@ fn large_body(shared: &Shared, bytes: usize) -> Result<Box<LargeBody>, CallError
 
 /// Copies `body` into its segment. It fits: the segment was made for it.
 fn fill(large: &mut LargeBody, body: &[u8]) {
-    if let Some(slice) = large.memory.memory_mut().as_mut_slice()
-        && let Some(to) = slice.get_mut(..body.len())
-    {
-        to.copy_from_slice(body);
+    if let Some(to) = large.memory.memory_mut().as_mut_slice() {
+        copy_for_peer(body, to);
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pyproc_ipc::copy::copy_for_peer;
 use pyproc_ipc::lane::{HostLane, SEGMENTS};
 use pyproc_ipc::record::SegmentRef;
 use pyproc_ipc::shm::{Memory, PeerAccess};
@@ -84,8 +85,10 @@ impl SegmentMemory {
     /// A segment of its own with the same first `bytes`.
     pub(crate) fn duplicate(&self, bytes: usize) -> Option<Self> {
         let mut copy = Self::create(bytes, PeerAccess::ReadOnly, &self.allowance).ok()?;
-        let to = copy.memory.as_mut_slice()?.get_mut(..bytes)?;
-        to.copy_from_slice(self.memory.as_slice()?.get(..bytes)?);
+        copy_for_peer(
+            self.memory.as_slice()?.get(..bytes)?,
+            copy.memory.as_mut_slice()?,
+        );
         Some(copy)
     }
 

@@ -135,7 +135,7 @@ fn check_state(text: &str) -> Result<(), &'static str> {
     }
     let members = text
         .split(',')
-        .map(str::trim)
+        .map(|member| member.trim_matches([' ', '\t']))
         .filter(|member| !member.is_empty());
     let mut count = 0;
     for member in members {

@@ -29,7 +29,7 @@ impl Service {
             .strip_prefix("Listening on http://")
             .and_then(|rest| rest.split(',').next())
             .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("no address: {line:?}"));
+            .expect("an address in its first line");
         Self {
             process,
             output,
