@@ -53,8 +53,11 @@ impl SpinBudget {
     }
 }
 
-/// How long a spin keeps its processor to itself.
+/// How long a spin keeps its processor to itself before it offers it.
 const OWN_NS: u64 = 4_000;
+
+/// Between two offers: each costs a system call.
+const OFFER_NS: u64 = 2_000;
 
 /// Between two looks at the clock.
 const LOOKS: u32 = 16;
@@ -73,18 +76,19 @@ pub enum Peer {
 ///
 /// Whoever is waited for may be waiting for this very processor: the kernel likes to wake a sleeper
 /// where its waker runs. So a spin that goes on for longer than the answer of one who is awake takes
-/// offers the processor between two looks; where nobody wants it, that costs little.
+/// offers the processor now and then; where nobody wants it, that costs little.
 #[inline]
 pub fn spin(start: u64, budget_ns: u64, peer: Peer, ready: impl Fn() -> bool) -> (bool, u64) {
     let until = start.saturating_add(budget_ns);
-    let own_until = match peer {
+    let mut offer_at = match peer {
         Peer::Awake => start.saturating_add(OWN_NS),
         Peer::Waking => start,
     };
     let mut now = start;
     loop {
-        if now >= own_until {
+        if now >= offer_at {
             std::thread::yield_now();
+            offer_at = now.saturating_add(OFFER_NS);
         }
         for _ in 0..LOOKS {
             if ready() {
