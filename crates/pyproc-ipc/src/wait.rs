@@ -53,8 +53,9 @@ impl SpinBudget {
     }
 }
 
-/// How long a spin keeps its processor to itself before it offers it.
-const OWN_NS: u64 = 4_000;
+/// How long a spin keeps its processor to itself before it offers it: longer than a hot call takes,
+/// which makes no system call.
+const OWN_NS: u64 = 25_000;
 
 /// Between two offers: each costs a system call.
 const OFFER_NS: u64 = 2_000;
@@ -67,7 +68,7 @@ const LOOKS: u32 = 16;
 pub enum Peer {
     /// It is at work on a processor of its own.
     Awake,
-    /// It is being woken up.
+    /// It is being woken up, or waits for this processor: one of both has slept.
     Waking,
 }
 

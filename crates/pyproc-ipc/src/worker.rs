@@ -97,6 +97,8 @@ pub struct WorkerLane {
     bell: Bell,
     ringer: Ringer,
     released: u64,
+    /// It has slept since it last looked for a call: whoever rang may have had to make room for it.
+    slept: bool,
 }
 
 impl WorkerLane {
@@ -124,6 +126,7 @@ impl WorkerLane {
             bell,
             ringer,
             released: 0,
+            slept: false,
         })
     }
 
@@ -201,7 +204,12 @@ impl WorkerLane {
     /// Looks for a call for up to `budget_ns`; the time, a little less than exactly, when there is one.
     pub fn spin(&mut self, budget_ns: u64) -> Option<u64> {
         self.release();
-        let (found, now) = spin(now_ns(), budget_ns, Peer::Awake, || self.requests.ready());
+        let peer = if std::mem::take(&mut self.slept) {
+            Peer::Waking
+        } else {
+            Peer::Awake
+        };
+        let (found, now) = spin(now_ns(), budget_ns, peer, || self.requests.ready());
         found.then_some(now)
     }
 
@@ -227,6 +235,7 @@ impl WorkerLane {
     pub fn woken(&mut self) {
         self.requests.awake();
         self.bell.clear();
+        self.slept = true;
     }
 
     /// The bell that the host rings.
