@@ -49,8 +49,12 @@ const LINE: usize = 64;
 /// As for [`copy_to_peer`]; `to` starts on a line, `from` consists of whole ones.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 unsafe fn stream(from: &[u8], to: *mut u8) {
-    use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_sfence, _mm_stream_si128};
+    use core::arch::x86_64::{
+        __m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_sfence, _mm_stream_si128,
+    };
 
+    /// How far ahead the source is fetched: it may come from memory too, written in the same way.
+    const AHEAD: usize = 2048;
     const PARTS: usize = LINE / size_of::<__m128i>();
     for at in (0..from.len()).step_by(LINE) {
         let source = from.as_ptr().wrapping_add(at).cast::<__m128i>();
@@ -58,6 +62,7 @@ unsafe fn stream(from: &[u8], to: *mut u8) {
         // SAFETY: a whole line lies at `at` in both places, on an aligned address in the second.
         // SSE2 is part of x86-64.
         unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(source.cast::<i8>().wrapping_add(AHEAD));
             let mut line = [_mm_loadu_si128(source); PARTS];
             for (part, value) in line.iter_mut().enumerate().skip(1) {
                 *value = _mm_loadu_si128(source.add(part));
