@@ -141,12 +141,13 @@ impl Core {
             Box::new((
                 CallError::Overloaded {
                     waiting,
-                    limit: waiting,
+                    limit: self.scheduler.queue_limit(),
                 },
                 data,
             ))
         })?;
         self.activity += 1;
+        self.kick |= mem::take(&mut self.ends.backlog);
         self.tally.request_bytes += bytes as u64;
         self.wake_driver_by(deadline);
         self.watch_balance();
@@ -234,6 +235,11 @@ impl Core {
                 end.lane.release();
             }
             self.scheduler.refill(now, worker, &mut self.ends);
+            self.kick |= mem::take(&mut self.ends.backlog);
+            if self.phase == Phase::Draining && self.scheduler.is_idle() {
+                // The driver waits for this.
+                self.kick = true;
+            }
             if self.scheduler.outstanding(worker) == 0 && self.scheduler.unbalanced() {
                 self.tick();
             }
@@ -497,12 +503,14 @@ impl Core {
             self.tick();
             return Waiting::Follow;
         }
-        self.lead(key);
         if self.scheduler.sent() == 0 {
-            // It waits for a worker to come up: the driver's business.
+            // It waits for a worker to come up, or to be done with calls that nobody waits for: the
+            // driver's business.
             self.leader = None;
+            self.watched();
             return Waiting::Follow;
         }
+        self.lead(key);
         let alone = self.scheduler.sent() + self.scheduler.queued() <= 1;
         if (first && !alone) || now.saturating_sub(self.last_turn) > TURN_NS {
             self.last_turn = now;

@@ -24,6 +24,9 @@ struct Waiting {
 /// Messages that wait before a worker that does not read them counts as broken.
 const OUTBOX_LIMIT: usize = 100_000;
 
+/// Bytes of a body that is copied under the pool's lock.
+const MOVABLE: usize = 8 << 20;
+
 /// Calls that are published together when there is no hurry: each publication moves cache lines
 /// between two processors, which is most of what a short call costs.
 const TOGETHER: usize = 16;
@@ -45,6 +48,8 @@ pub(crate) struct WorkerEnd {
     /// Calls written that the worker cannot see yet.
     unpublished: usize,
     pub(crate) violation: Option<String>,
+    /// The driver has been told of it.
+    pub(crate) condemned: bool,
 }
 
 impl WorkerEnd {
@@ -60,6 +65,7 @@ impl WorkerEnd {
             armed: false,
             unpublished: 0,
             violation: None,
+            condemned: false,
         }
     }
 
@@ -87,9 +93,9 @@ impl WorkerEnd {
         if self.outbox.is_empty() {
             let fds: Vec<_> = memory.iter().map(|memory| memory.memory().fd()).collect();
             match self.control.send(&bytes, &fds) {
+                Ok(()) => return,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                // Sent; or the worker is gone, which its pidfd says better.
-                _ => return,
+                Err(error) => return self.untold(&error),
             }
         }
         if self.outbox.len() >= OUTBOX_LIMIT {
@@ -107,14 +113,29 @@ impl WorkerEnd {
         }
     }
 
+    /// A message could not be sent. When the worker is gone its pidfd says so better; one that lives
+    /// has missed what it needs.
+    fn untold(&mut self, error: &std::io::Error) {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+        if !matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected) {
+            self.broke(format_args!("a message could not be sent to it ({error})"));
+        }
+    }
+
     /// Sends what waits; `false` when something still has to.
     pub(crate) fn flush(&mut self) -> bool {
         while let Some(waiting) = self.outbox.front() {
             let fds: Vec<_> = waiting.memory.iter().map(|fd| fd.as_fd()).collect();
             match self.control.send(&waiting.bytes, &fds) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
-                _ => self.outbox.pop_front(),
-            };
+                Err(error) => {
+                    self.untold(&error);
+                    self.outbox.clear();
+                }
+                Ok(()) => {
+                    self.outbox.pop_front();
+                }
+            }
         }
         true
     }
@@ -209,6 +230,8 @@ pub(crate) struct Ends {
     pub(crate) may_wait: bool,
     /// A worker slept when it was given a call.
     pub(crate) rang: bool,
+    /// A message waits for room in a control socket: the driver sends it.
+    pub(crate) backlog: bool,
 }
 
 impl Ends {
@@ -227,9 +250,10 @@ impl Ends {
     }
 
     /// Frees a large body from a worker that has not looked at it, because its call goes to another:
-    /// the body is copied, since that worker may keep its segment mapped. `None`: no memory for that.
+    /// the body is copied, since that worker may keep its segment mapped. `None`: there is no memory for
+    /// that, or so much to copy that the call had better wait for its worker.
     fn part(&mut self, large: &mut LargeBody) -> Option<()> {
-        let owner = large.owner?;
+        let owner = large.owner.filter(|_| large.bytes <= MOVABLE)?;
         if let Some(end) = self.get(owner.worker)
             && end.generation == owner.generation
         {
@@ -269,7 +293,8 @@ impl Lanes<CallData> for Ends {
         {
             self.part(large)?;
         }
-        let end = self.ends.get_mut(worker)?.as_mut()?;
+        let Self { ends, backlog, .. } = self;
+        let end = ends.get_mut(worker)?.as_mut()?;
         let number = end.numbers.get(function).copied().flatten()?;
         let call = Outgoing {
             call: id,
@@ -286,6 +311,7 @@ impl Lanes<CallData> for Ends {
             None => end.lane.push(&call, extension, &data.body),
             Some(large) => {
                 let reference = end.lend(worker, large)?;
+                *backlog |= end.backlogged();
                 end.lane.push_segment(&call, extension, reference)
             }
         };

@@ -206,6 +206,10 @@ impl<'p> Request<'p> {
                 (body, None)
             }
             Payload::Bytes(bytes) => (Vec::new(), Some(self.large(&mut span, &bytes)?)),
+            // Memory of another pool means nothing to this one's workers.
+            Payload::InPlace(body) if !body.is_of(self.shared) => {
+                (Vec::new(), Some(self.large(&mut span, &body)?))
+            }
             Payload::InPlace(body) => match body.into_large() {
                 Ok(large) => (Vec::new(), Some(large)),
                 Err(error) => return Err(self.failed(&mut span, error)),
@@ -477,6 +481,11 @@ impl BodyMut {
     /// The body of a call, in this content type.
     pub fn into_body(self, content_type: ContentType) -> Body {
         Body::in_place(content_type, self)
+    }
+
+    /// Was it allocated by this pool?
+    fn is_of(&self, shared: &Shared) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.shared), shared)
     }
 
     fn into_large(mut self) -> Result<Box<LargeBody>, CallError> {

@@ -216,6 +216,11 @@ impl<D> Scheduler<D> {
         self.busy
     }
 
+    /// How many calls may wait in the host.
+    pub(crate) fn queue_limit(&self) -> usize {
+        self.queue_limit
+    }
+
     /// Calls that wait in the host.
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
@@ -303,9 +308,8 @@ impl<D> Scheduler<D> {
         lanes: &mut impl Lanes<D>,
     ) -> Result<Key, (Full, D)> {
         // The process that it was bound to may be gone, and the segment nobody's.
-        spec.bound = spec
-            .bound
-            .filter(|&bound| self.workers[bound as usize].up && !self.is_stalled(now, bound));
+        let bound = spec.bound.filter(|&bound| self.workers[bound as usize].up);
+        spec.bound = bound.filter(|&bound| !self.is_stalled(now, bound));
         // Calls that wait for one worker do not hold up those that any can take.
         let target = if self.queue.len() == self.bound_in_queue {
             self.choose(&spec)
@@ -332,6 +336,10 @@ impl<D> Scheduler<D> {
             && let Some(call) = self.calls.remove(key)
         {
             return Err((Full, call.data));
+        }
+        if let Some(call) = self.calls.get(key) {
+            // For all that is known its body cannot be moved.
+            call.spec.bound = bound;
         }
         self.enqueue(key, false);
         Ok(key)

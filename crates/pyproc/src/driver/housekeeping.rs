@@ -102,7 +102,9 @@ impl Driver {
         for (worker, end) in core.ends.ends.iter_mut().enumerate() {
             let Some(end) = end else { continue };
             end.flush();
-            if let Some(message) = &end.violation {
+            if let Some(message) = &end.violation
+                && !std::mem::replace(&mut end.condemned, true)
+            {
                 broken.push((worker, message.clone()));
             }
         }

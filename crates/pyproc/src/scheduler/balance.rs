@@ -84,6 +84,9 @@ impl<D> Scheduler<D> {
                 if self.send(now, key, other, lanes) {
                     lanes.publish(other, 0);
                 } else {
+                    if let Some(call) = self.calls.get(key) {
+                        call.spec.bound = spec.bound;
+                    }
                     self.enqueue(key, true);
                 }
             } else {
