@@ -342,6 +342,10 @@ impl<D> Scheduler<D> {
             call.spec.bound = bound;
         }
         self.enqueue(key, false);
+        if target.is_some() {
+            // One ring was full; another may have room.
+            self.refill_all(now, lanes);
+        }
         Ok(key)
     }
 

@@ -186,13 +186,17 @@ impl Driver {
             );
             return;
         }
-        let promised = self
-            .shared
-            .core
-            .lock()
-            .ends
-            .get(worker)
-            .is_some_and(|end| end.responses.promise());
+        let mut core = self.shared.core.lock();
+        // What it has answered uses what it was granted. Within bounds: it may go on answering.
+        for _ in 0..16 {
+            if core.drain_lane(now_ns(), worker, 64) < 64 {
+                break;
+            }
+        }
+        let end = core.ends.get(worker);
+        let promised = end.is_some_and(|end| end.responses.promise());
+        core.watched();
+        self.shared.unlock(core);
         if !promised {
             self.deny(
                 worker,
