@@ -230,7 +230,7 @@ impl Worker {
             .connection
             .segments
             .response_or_ask(&self.lane, body.len(), GRANT, ask);
-        let filled = granted.map(|segment| segment.fill(&self.lane, body));
+        let filled = granted.map(|segment| segment.fill(body));
         drop(released);
         match filled {
             Ok(Some(reference)) => self.send_waiting(py, |worker| {

@@ -11,7 +11,7 @@ use crate::index::Indices;
 use crate::record::{ContentType, FLAG_SEGMENT, Header, Kind, SegmentRef};
 use crate::ring::{Consumer, Producer, Taken, Violation};
 use crate::shm::{Memory, PeerAccess};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 /// Segments that one worker can have in each direction.
 pub const SEGMENTS: usize = 256;
@@ -34,10 +34,6 @@ pub(crate) struct LaneHeader {
     pub(crate) responses: Indices,
     /// Counts the large results that the worker has begun to write.
     pub(crate) begun: AtomicU32,
-    /// The result that is being written: the turn of its segment, above the segment's number.
-    pub(crate) filling: AtomicU64,
-    /// How much of it lies there.
-    pub(crate) filled: AtomicU64,
     /// By segment of a request: the turn that the worker has let go of.
     pub(crate) request_released: [AtomicU32; SEGMENTS],
     /// By segment of a response: the turn that the host has copied out.
@@ -420,23 +416,7 @@ impl Watch {
         self.layout.header().responses.tail() != self.seen
     }
 
-    /// The large result that the worker says it is writing: the reference of its segment, with as many
-    /// bytes as lie there already.
-    #[must_use]
-    pub fn filling(&self) -> SegmentRef {
-        let header = self.layout.header();
-        // In this order: what is read second belongs to the result that was read first, or to a later
-        // one, and then all of the first lies there.
-        let filling = header.filling.load(Ordering::Acquire);
-        SegmentRef {
-            number: filling as u32,
-            turn: (filling >> 32) as u32,
-            bytes: header.filled.load(Ordering::Acquire),
-        }
-    }
-
     /// Has the worker begun to write a large result since the watch was made? Its answer is near.
-    #[inline]
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.layout.header().begun.load(Ordering::Relaxed) != self.begun

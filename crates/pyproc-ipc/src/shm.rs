@@ -134,24 +134,21 @@ impl Memory {
         Some(unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.bytes) })
     }
 
-    /// Appends to `to`, which holds the first of these bytes, the rest of the first `bytes`; `false`, and
-    /// nothing, when there are not so many.
+    /// Replaces what `to` holds by the first `bytes`; `false`, and nothing, when there are not so many.
     ///
     /// The peer may write meanwhile: what arrives is some mixture, and cannot change any more.
     #[must_use]
-    pub fn copy_rest(&self, bytes: usize, to: &mut Vec<u8>) -> bool {
+    pub fn copy_to(&self, bytes: usize, to: &mut Vec<u8>) -> bool {
+        to.clear();
         if bytes > self.bytes {
             return false;
         }
-        let have = to.len();
-        let rest = bytes.saturating_sub(have);
-        to.reserve_exact(rest);
-        // SAFETY: `rest` bytes from `have` on are mapped, and the vector has room for them.
+        to.reserve_exact(bytes);
+        // SAFETY: `bytes` bytes are mapped, and the vector has just been given room for them.
         unsafe {
             to.as_mut_ptr()
-                .add(have)
-                .copy_from_nonoverlapping(self.address.as_ptr().wrapping_add(have), rest);
-            to.set_len(have + rest);
+                .copy_from_nonoverlapping(self.address.as_ptr(), bytes);
+            to.set_len(bytes);
         }
         true
     }

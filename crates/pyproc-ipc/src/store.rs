@@ -91,30 +91,21 @@ pub struct ResponseBuffer {
 }
 
 impl ResponseBuffer {
-    /// Copies `bytes` to the start of the segment, telling the host how far it is; the reference to
-    /// answer with.
+    /// Copies `bytes` to the start of the segment; the reference to answer with.
     ///
     /// `None` when they do not fit.
     #[must_use]
-    pub fn fill(self, lane: &WorkerLane, bytes: &[u8]) -> Option<SegmentRef> {
-        /// Long enough for the copy to be fast, short enough for the host to follow closely.
-        const STEP: usize = 128 * 1024;
+    pub fn fill(self, bytes: &[u8]) -> Option<SegmentRef> {
         if bytes.len() > self.memory.bytes() {
             return None;
         }
-        let mut result = SegmentRef {
+        // SAFETY: it fits, and the segment is this result's until the host has released this turn.
+        unsafe { copy_to_peer(bytes, self.memory.as_ptr()) };
+        Some(SegmentRef {
             number: self.number,
             turn: self.turn,
-            bytes: 0,
-        };
-        for part in bytes.chunks(STEP) {
-            // SAFETY: all of `bytes` fits, and the segment is this result's until the host has
-            // released this turn.
-            unsafe { copy_to_peer(part, self.memory.as_ptr().add(result.bytes as usize)) };
-            result.bytes += part.len() as u64;
-            lane.has_filled(result);
-        }
-        Some(result)
+            bytes: bytes.len() as u64,
+        })
     }
 }
 

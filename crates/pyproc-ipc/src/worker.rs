@@ -284,24 +284,10 @@ impl WorkerLane {
     /// A large result is about to be written: a host that looks for it looks a little longer, one
     /// that sleeps is woken, so that waking up overlaps with the copying.
     pub fn begin_large(&self) {
-        let header = self.layout.header();
-        header.filled.store(0, Ordering::Relaxed);
-        header.begun.fetch_add(1, Ordering::Release);
+        self.layout.header().begun.fetch_add(1, Ordering::Relaxed);
         if self.responses.rouse() {
             self.ringer.ring();
         }
-    }
-
-    /// This much of a large result lies in its segment: a host that waits for it may begin to copy.
-    pub(crate) fn has_filled(&self, result: SegmentRef) {
-        let header = self.layout.header();
-        let filling = u64::from(result.turn) << 32 | u64::from(result.number);
-        if header.filling.load(Ordering::Relaxed) != filling {
-            // Release: nobody sees this result together with what was filled of the one before.
-            header.filling.store(filling, Ordering::Release);
-        }
-        // Release: the bytes are there first.
-        header.filled.store(result.bytes, Ordering::Release);
     }
 
     /// Waits a little for the host to read answers: it is slower than this worker, or stopped.

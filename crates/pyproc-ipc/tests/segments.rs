@@ -143,11 +143,7 @@ fn a_response_segment_is_used_again_only_after_it_was_copied_out() {
     assert!(store.response(&worker, SIZE + 1).is_none());
     for round in 1..=3_u8 {
         let body = vec![round; SIZE];
-        let reference = store
-            .response(&worker, SIZE)
-            .unwrap()
-            .fill(&worker, &body)
-            .unwrap();
+        let reference = store.response(&worker, SIZE).unwrap().fill(&body).unwrap();
         assert!(store.response(&worker, 1).is_none(), "taken twice");
         assert!(worker.respond_segment(&result(), reference).unwrap());
         assert!(
@@ -160,17 +156,12 @@ fn a_response_segment_is_used_again_only_after_it_was_copied_out() {
             .unwrap();
         assert_eq!(answer.body, AnswerBody::Segment(reference));
         let mut copy = Vec::new();
-        copy.clear();
-        assert!(memory.copy_rest(SIZE, &mut copy));
+        assert!(memory.copy_to(SIZE, &mut copy));
         assert_eq!(copy, body);
         host.free_response_segment(reference);
     }
     // The host may only take back what it has seen the last use of.
-    let last = store
-        .response(&worker, 1)
-        .unwrap()
-        .fill(&worker, b"x")
-        .unwrap();
+    let last = store.response(&worker, 1).unwrap().fill(b"x").unwrap();
     assert!(!store.drop_response(3, last.turn - 1));
     host.free_response_segment(last);
     assert!(store.drop_response(3, last.turn));
@@ -186,18 +177,18 @@ fn the_smallest_that_fits_is_taken_and_nothing_is_filled_past_its_end() {
         store.add_response(number, mapped_again(&memory, true));
     }
     let buffer = store.response(&worker, SIZE + 1).unwrap();
-    assert!(buffer.fill(&worker, &vec![0; 2 * SIZE + 1]).is_none());
+    assert!(buffer.fill(&vec![0; 2 * SIZE + 1]).is_none());
     let taken = store
         .response(&worker, SIZE + 1)
         .unwrap()
-        .fill(&worker, &vec![0; SIZE + 1])
+        .fill(&vec![0; SIZE + 1])
         .unwrap();
     assert_eq!(taken.number, 0);
     assert_eq!(
         store
             .response(&worker, 1)
             .unwrap()
-            .fill(&worker, &[])
+            .fill(&[])
             .unwrap()
             .number,
         1
@@ -220,7 +211,7 @@ fn a_worker_that_asks_gets_a_segment_a_refusal_or_its_time_is_over() {
         store
             .response_or_ask(&worker, 100, long, ask)
             .unwrap()
-            .fill(&worker, &[1; 100])
+            .fill(&[1; 100])
             .is_some()
     );
     let error = |result: Result<_, SegmentError>| result.map(drop).unwrap_err();

@@ -5,7 +5,6 @@ use std::task::Waker;
 
 use pyproc_ipc::record::{ContentType, Kind, SegmentRef};
 
-use crate::ahead::Ahead;
 use crate::error::CallError;
 use crate::segments::{LargeBody, SegmentMemory};
 use crate::trace::TraceContext;
@@ -47,8 +46,6 @@ pub(crate) struct CallData {
     pub(crate) trace: Option<Box<TraceContext>>,
     pub(crate) waker: Option<Waker>,
     pub(crate) outcome: Option<Outcome>,
-    /// What was copied of a large answer before it was one.
-    pub(crate) ahead: Option<Box<Ahead>>,
 }
 
 impl CallData {

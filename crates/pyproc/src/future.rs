@@ -9,7 +9,6 @@ use pyproc_ipc::clock::{COARSE_STEP_NS, coarse_ns, now_ns};
 use pyproc_ipc::lane::Watch;
 use pyproc_ipc::wait::{Peer, spin};
 
-use crate::ahead::{Ahead, Watched, follow};
 use crate::calls::{CallData, Outcome};
 use crate::core::{Core, Waiting};
 use crate::error::CallError;
@@ -28,7 +27,6 @@ pub(crate) struct Call<'p, 'd> {
     shared: &'p Shared,
     data: &'d mut CallData,
     state: State,
-    ahead: Option<Box<Ahead>>,
 }
 
 impl<'p, 'd> Call<'p, 'd> {
@@ -38,7 +36,6 @@ impl<'p, 'd> Call<'p, 'd> {
             shared,
             data,
             state: State::New(spec),
-            ahead: None,
         }
     }
 }
@@ -91,7 +88,7 @@ impl Future for Call<'_, '_> {
                 core = shared.core.lock();
                 if let Some((outcome, data)) = core.take(key) {
                     shared.unlock(core);
-                    self.done(data);
+                    *self.data = data;
                     return Poll::Ready(Ok(outcome));
                 }
                 let now = now_ns();
@@ -107,7 +104,7 @@ impl Future for Call<'_, '_> {
             if !first && let Some((outcome, data)) = core.take(key) {
                 self.state = State::Over;
                 shared.unlock(core);
-                self.done(data);
+                *self.data = data;
                 return Poll::Ready(Ok(outcome));
             }
             if !core.woken.is_empty() && core.may_lead(key) {
@@ -128,16 +125,13 @@ impl Future for Call<'_, '_> {
                 Waiting::Yield => return pend(shared, core, key, context, true),
                 Waiting::Spin(budget) => {
                     let watches = core.watches();
-                    let how = Manner {
-                        peer: if core.ends.rang {
-                            Peer::Waking
-                        } else {
-                            Peer::Awake
-                        },
-                        alone: core.scheduler.busy() == 1,
+                    let peer = if core.ends.rang {
+                        Peer::Waking
+                    } else {
+                        Peer::Awake
                     };
                     shared.unlock(core);
-                    let (found, at) = self.look(&watches, now, budget, how);
+                    let (found, at) = look(&watches, now, budget, peer);
                     core = shared.core.lock();
                     first = false;
                     now = at;
@@ -162,46 +156,20 @@ impl Future for Call<'_, '_> {
     }
 }
 
-impl Call<'_, '_> {
-    /// Looks at the lanes for `budget` nanoseconds: whether something has come, and the time. When a
-    /// worker has begun to write a large result meanwhile, it looks for as long again, once; if there
-    /// is no other call that could be meant, it copies meanwhile.
-    #[inline]
-    fn look(&mut self, watches: &Watches, start: u64, budget: u64, how: Manner) -> (bool, u64) {
-        let news = || watches.ready() || watches.has_begun();
-        let (found, now) = spin(start, budget, how.peer, news);
-        if !found || watches.ready() {
-            return (found, now);
-        }
-        match watches {
-            Watches::One(watched) if how.alone => {
-                let now;
-                (self.ahead, now) = follow(self.shared, watched, start, budget);
-                (watches.ready(), now)
-            }
-            _ => spin(now, budget, how.peer, || watches.ready()),
-        }
+/// Looks at the lanes for `budget` nanoseconds: whether something has come, and the time. When a
+/// worker has begun to write a large result meanwhile, it looks for as long again, once.
+#[inline]
+fn look(watches: &Watches, start: u64, budget: u64, peer: Peer) -> (bool, u64) {
+    let (found, now) = spin(start, budget, peer, || watches.ready());
+    if found || !watches.has_begun() {
+        return (found, now);
     }
-
-    /// The data is back with its caller.
-    #[inline]
-    fn done(&mut self, data: CallData) {
-        *self.data = data;
-        self.data.ahead = self.ahead.take();
-    }
-}
-
-/// How to look for an answer.
-#[derive(Clone, Copy)]
-struct Manner {
-    peer: Peer,
-    /// No other call has been sent.
-    alone: bool,
+    spin(now, budget, peer, || watches.ready())
 }
 
 /// The lanes that a leader watches. Nearly always one.
 pub(crate) enum Watches {
-    One(Watched),
+    One(Watch),
     Many(Vec<Watch>),
 }
 
@@ -209,14 +177,14 @@ impl Watches {
     #[inline]
     pub(crate) fn ready(&self) -> bool {
         match self {
-            Self::One(watched) => watched.watch.ready(),
+            Self::One(watch) => watch.ready(),
             Self::Many(watches) => watches.iter().any(Watch::ready),
         }
     }
 
     fn has_begun(&self) -> bool {
         match self {
-            Self::One(watched) => watched.watch.has_begun(),
+            Self::One(watch) => watch.has_begun(),
             Self::Many(watches) => watches.iter().any(Watch::has_begun),
         }
     }
@@ -227,14 +195,11 @@ impl Core {
     pub(crate) fn watches(&mut self) -> Watches {
         let mut busy =
             (0..self.ends.ends.len()).filter(|&worker| self.scheduler.outstanding(worker) > 0);
-        match (busy.next(), busy.next()) {
-            (Some(worker), None) if let Some(end) = &self.ends.ends[worker] => {
-                Watches::One(Watched {
-                    worker,
-                    generation: end.generation,
-                    watch: end.lane.watch(),
-                })
-            }
+        let first = busy
+            .next()
+            .and_then(|worker| self.ends.ends[worker].as_ref());
+        match (first, busy.next()) {
+            (Some(end), None) => Watches::One(end.lane.watch()),
             _ => {
                 let busy = (0..self.ends.ends.len())
                     .filter(|&worker| self.scheduler.outstanding(worker) > 0);

@@ -2,7 +2,6 @@
 // What is public can grow without breaking anybody.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-mod ahead;
 pub mod blocking;
 mod board;
 mod body;

@@ -358,13 +358,9 @@ impl<'p> Request<'p> {
             Outcome::Segment(kind, content, answer) => {
                 let limit = self.shared.settings.max_body as u64;
                 let size = answer.reference.bytes;
-                let mut bytes = match data.ahead {
-                    Some(ahead) if ahead.is_of(&answer) => ahead.bytes,
-                    _ => self.shared.replies.take(size as usize),
-                };
-                bytes.truncate(size as usize);
+                let mut bytes = self.shared.replies.take(size as usize);
                 let copied =
-                    size <= limit && answer.memory.memory().copy_rest(size as usize, &mut bytes);
+                    size <= limit && answer.memory.memory().copy_to(size as usize, &mut bytes);
                 self.shared.core.lock().answer_copied(&answer);
                 if !copied {
                     return Err(CallError::TooLarge {

@@ -342,12 +342,6 @@ impl ResponseSegments {
         Some((number as u32, &slot.memory))
     }
 
-    /// The memory of a segment.
-    pub(crate) fn memory(&self, number: u32) -> Option<Arc<SegmentMemory>> {
-        let slot = self.slots.get(number as usize)?.as_ref()?;
-        Some(Arc::clone(&slot.memory))
-    }
-
     /// The memory in which an answer is said to lie; `None` when it cannot lie there.
     pub(crate) fn read(&mut self, reference: SegmentRef) -> Option<Arc<SegmentMemory>> {
         let slot = self.slots.get_mut(reference.number as usize)?.as_mut()?;
