@@ -70,6 +70,8 @@ pub(crate) struct Core {
     pub(crate) ticking: bool,
     /// When the driver wakes by itself.
     pub(crate) next_wake: Nanos,
+    /// When the next deadline or limit passes, or before.
+    pub(crate) next_due: Nanos,
     /// Callers to wake once the lock is released.
     pub(crate) woken: Vec<Waker>,
     /// The driver has to be woken once the lock is released.
@@ -107,6 +109,7 @@ impl Core {
             last_turn: 0,
             ticking: false,
             next_wake: Nanos::MAX,
+            next_due: Nanos::MAX,
             woken: Vec::new(),
             kick: false,
             activity: 0,
@@ -149,6 +152,7 @@ impl Core {
         self.activity += 1;
         self.kick |= mem::take(&mut self.ends.backlog);
         self.tally.request_bytes += bytes as u64;
+        self.next_due = self.next_due.min(deadline);
         self.wake_driver_by(deadline);
         self.watch_balance();
         Ok(key)
@@ -413,7 +417,7 @@ impl Core {
             self.orders.push(Order::Cancel { worker, call: id });
             self.kick = true;
             // Its limit may come before anything else that the driver waits for.
-            self.next_wake = 0;
+            self.next_due = 0;
         }
     }
 

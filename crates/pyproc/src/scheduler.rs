@@ -113,6 +113,12 @@ struct Call<D> {
     data: D,
 }
 
+impl<D> Call<D> {
+    fn waits(&self) -> bool {
+        matches!(self.place, Place::Queued)
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Holder {
     Free,
@@ -168,7 +174,10 @@ impl Function {
 /// The scheduler's whole state.
 pub(crate) struct Scheduler<D> {
     calls: Slab<Call<D>>,
+    /// Calls in their order, and for a while those that have ended in the queue.
     queue: VecDeque<Key>,
+    /// Calls in the queue that wait.
+    waiting: usize,
     workers: Vec<Worker>,
     functions: Vec<Function>,
     queue_limit: usize,
@@ -183,6 +192,7 @@ impl<D> Scheduler<D> {
         Self {
             calls: Slab::default(),
             queue: VecDeque::new(),
+            waiting: 0,
             workers: (0..workers).map(|_| Worker::default()).collect(),
             functions: Vec::new(),
             queue_limit,
@@ -223,12 +233,12 @@ impl<D> Scheduler<D> {
 
     /// Calls that wait in the host.
     pub(crate) fn queued(&self) -> usize {
-        self.queue.len()
+        self.waiting
     }
 
     /// Nothing runs and nothing waits, abandoned calls included.
     pub(crate) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.busy == 0
+        self.waiting == 0 && self.busy == 0
     }
 
     /// Calls that a worker has, abandoned ones included.
@@ -311,12 +321,12 @@ impl<D> Scheduler<D> {
         let bound = spec.bound.filter(|&bound| self.workers[bound as usize].up);
         spec.bound = bound.filter(|&bound| !self.is_stalled(now, bound));
         // Calls that wait for one worker do not hold up those that any can take.
-        let target = if self.queue.len() == self.bound_in_queue {
+        let target = if self.waiting == self.bound_in_queue {
             self.choose(&spec)
         } else {
             None
         };
-        if target.is_none() && self.queue.len() >= self.queue_limit {
+        if target.is_none() && self.waiting >= self.queue_limit {
             return Err((Full, data));
         }
         let key = self.calls.insert(Call {
@@ -332,7 +342,7 @@ impl<D> Scheduler<D> {
             return Ok(key);
         }
         // The worker's ring may have been full: the limit counts all the same.
-        if self.queue.len() >= self.queue_limit
+        if self.waiting >= self.queue_limit
             && let Some(call) = self.calls.remove(key)
         {
             return Err((Full, call.data));
@@ -456,6 +466,7 @@ impl<D> Scheduler<D> {
             call.place = Place::Queued;
             self.bound_in_queue += usize::from(call.spec.bound.is_some());
         }
+        self.waiting += 1;
         if front {
             self.queue.push_front(key);
         } else {
@@ -534,7 +545,8 @@ impl<D> Scheduler<D> {
         let mut from = 0;
         while let Some(at) = self.next_for(now, index, from) {
             let key = self.queue[at];
-            let Some(spec) = self.spec(key) else {
+            let waits = self.calls.peek(key).filter(|call| call.waits());
+            let Some(spec) = waits.map(|call| call.spec) else {
                 self.queue.remove(at);
                 continue;
             };
@@ -550,6 +562,7 @@ impl<D> Scheduler<D> {
                 continue;
             }
             self.queue.remove(at);
+            self.waiting -= 1;
             self.bound_in_queue -= usize::from(spec.bound.is_some());
             if let Some(call) = self.calls.get(key) {
                 call.spec.bound = spec.bound.filter(|&bound| bound as usize == index);
@@ -561,7 +574,18 @@ impl<D> Scheduler<D> {
         }
     }
 
-    /// Place in the queue, `from` on, of the first call that this worker may take.
+    /// A call in the queue has ended: it leaves with the next it meets there, or with many others.
+    fn unqueue(&mut self, spec: Spec) {
+        self.waiting -= 1;
+        self.bound_in_queue -= usize::from(spec.bound.is_some());
+        if self.queue.len() > 2 * self.waiting + 64 {
+            let calls = &self.calls;
+            self.queue
+                .retain(|&key| calls.peek(key).is_some_and(Call::waits));
+        }
+    }
+
+    /// Place in the queue, `from` on, of the first call that this worker may take, or that is over.
     fn next_for(&self, now: Nanos, index: usize, from: usize) -> Option<usize> {
         if self.bound_in_queue == 0 {
             return (from < self.queue.len()).then_some(from);

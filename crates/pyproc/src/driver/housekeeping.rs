@@ -59,8 +59,8 @@ impl Driver {
         if core.ends.ends.iter().flatten().any(WorkerEnd::backlogged) {
             next = next.min(now + RETRY_NS);
         }
-        // Callers with an earlier deadline kick; `calls` is what `serve` found.
-        next = next.min(core.next_wake);
+        // Callers with an earlier deadline kick.
+        next = next.min(core.next_due);
         core.next_wake = next;
         next
     }
@@ -77,7 +77,7 @@ impl Driver {
                 end.tell(&ToWorker::Cancel { call }, None);
             }
         }
-        if core.next_wake <= now {
+        if core.next_due <= now {
             let (due, _) = core.scheduler.due(now);
             if !due.is_empty() || !core.scheduler.overdue(now).is_empty() {
                 // What has been answered in time counts, even if nobody has looked yet.
@@ -88,7 +88,7 @@ impl Driver {
                 core.time_out(now, key);
             }
             let (_, next) = core.scheduler.due(now);
-            core.next_wake = next;
+            core.next_due = next;
         }
         let overdue = core.scheduler.overdue(now);
         for &worker in &overdue {

@@ -7,7 +7,7 @@ impl<D> Scheduler<D> {
     /// Sends what waits to every worker with room.
     pub(crate) fn refill_all(&mut self, now: Nanos, lanes: &mut impl Lanes<D>) {
         for index in 0..self.workers.len() {
-            if self.queue.is_empty() {
+            if self.waiting == 0 {
                 break;
             }
             if self.workers[index].up {
@@ -19,11 +19,11 @@ impl<D> Scheduler<D> {
     /// Is some worker idle while calls wait that it could have: in the queue, or with another worker
     /// that has perhaps not started them?
     pub(crate) fn unbalanced(&self) -> bool {
-        if self.workers.len() == 1 && self.queue.is_empty() {
+        if self.workers.len() == 1 && self.waiting == 0 {
             return false;
         }
         // What is bound to a worker counts too: that one may turn out to be stalled.
-        let movable = !self.queue.is_empty()
+        let movable = self.waiting > 0
             || self
                 .workers
                 .iter()

@@ -22,8 +22,7 @@ impl<D> Scheduler<D> {
         let ended = match std::mem::replace(&mut call.place, Place::Done) {
             Place::Done => Ended::NotStarted,
             Place::Queued => {
-                self.queue.retain(|&other| other != key);
-                self.bound_in_queue -= usize::from(spec.bound.is_some());
+                self.unqueue(spec);
                 Ended::NotStarted
             }
             Place::Sent {

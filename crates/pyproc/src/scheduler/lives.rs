@@ -77,6 +77,7 @@ impl<D> Scheduler<D> {
         for at in 0..self.queue.len() {
             let key = self.queue[at];
             if let Some(call) = self.calls.get(key)
+                && call.waits()
                 && call.spec.bound == Some(index as u32)
             {
                 call.spec.bound = None;
