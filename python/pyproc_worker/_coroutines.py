@@ -81,11 +81,14 @@ class _Server:
             self._stopped.set_result(None)
 
     def _look(self) -> None:
-        """Starts what the ring holds, as much as may run at the same time."""
+        """Starts what the ring holds.
+
+        The host sends no more coroutines than may run at the same time. A limit here would keep plain calls waiting
+        behind them.
+        """
         self._scheduled = False
         until = time.monotonic_ns() + _TURN_NS
-        limit = self._worker.max_concurrency
-        while len(self._running) < limit:
+        while True:
             started = self._worker.next()
             if started is None:
                 # With nothing else to do, the next call may be worth a short wait.

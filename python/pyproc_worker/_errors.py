@@ -108,8 +108,6 @@ def describe_error(error: BaseException, phase: Literal["decode", "call", "encod
 
 
 def _describe(error: BaseException, phase: str) -> dict[str, str]:
-    if isinstance(error, DeadlineExceeded):
-        return {"code": "cancelled"}
     if isinstance(error, BadArgument):
         return {"code": "bad_argument", "path": error.path, "expected": error.expected, "got": error.got}
     if phase == "decode":

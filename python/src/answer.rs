@@ -44,6 +44,15 @@ pub(crate) enum Outcome {
     Failed(PyErr, Phase),
 }
 
+/// A body that does not fit in the ring.
+#[derive(Clone, Copy)]
+enum Large<'a> {
+    /// Read without the GIL.
+    Fixed(&'a [u8]),
+    /// Read with the GIL, since Python code of other threads may write to it.
+    Changing(&'a Buffer),
+}
+
 /// Error bodies that need no Python.
 #[derive(Serialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
@@ -110,7 +119,7 @@ impl Worker {
             Outcome::Done(body, _) => match body.as_bytes() {
                 Some(bytes) => self.send(py, &response, bytes),
                 None => match Buffer::of(py, body) {
-                    Ok(buffer) => self.send(py, &response, buffer.bytes()),
+                    Ok(buffer) => self.send_buffer(py, &response, &buffer),
                     Err(error) => self.answer_error(py, &response, &error, Phase::Encode),
                 },
             },
@@ -186,12 +195,31 @@ impl Worker {
     #[inline]
     fn send(&mut self, py: Python<'_>, response: &Response, body: &[u8]) -> PyResult<()> {
         if body.len() > INLINE_MAX {
-            return self.send_large(py, response, body);
+            return self.send_large(py, response, Large::Fixed(body));
         }
         if self.lane.respond(response, body).map_err(violation)? {
             return Ok(());
         }
         self.send_waiting(py, |worker| worker.lane.respond(response, body))
+    }
+
+    /// Answers with what other threads may change as soon as they have the GIL.
+    fn send_buffer(
+        &mut self,
+        py: Python<'_>,
+        response: &Response,
+        buffer: &Buffer,
+    ) -> PyResult<()> {
+        let body = buffer.bytes(py);
+        if body.len() > INLINE_MAX {
+            return self.send_large(py, response, Large::Changing(buffer));
+        }
+        if self.lane.respond(response, body).map_err(violation)? {
+            return Ok(());
+        }
+        // The wait for room gives the GIL away.
+        let copy = body.to_vec();
+        self.send(py, response, &copy)
     }
 
     /// The ring is full: the host has to read first.
@@ -212,24 +240,35 @@ impl Worker {
 
     /// One copy, straight into memory that the host reads from.
     #[cold]
-    fn send_large(&mut self, py: Python<'_>, response: &Response, body: &[u8]) -> PyResult<()> {
-        let (size, limit) = (body.len() as u64, self.connection.welcome.max_body);
+    fn send_large(&mut self, py: Python<'_>, response: &Response, body: Large<'_>) -> PyResult<()> {
+        let bytes = match body {
+            Large::Fixed(body) => body.len(),
+            Large::Changing(buffer) => buffer.bytes(py).len(),
+        };
+        let (size, limit) = (bytes as u64, self.connection.welcome.max_body);
         if size > limit {
             return self.answer_failure(py, response.call, &Failure::TooLarge { size, limit });
         }
-        let released = WithoutGil::new(py);
+        let mut released = Some(WithoutGil::new(py));
         self.lane.begin_large();
-        let ask = || {
+        let ask = |request| {
             // When the host is gone, so is this process, soon.
             let _ = self.connection.attendant.send(&ToHost::SegmentRequest {
-                request: 1,
+                request,
                 bytes: size,
             });
         };
         let granted = self
             .connection
             .segments
-            .response_or_ask(&self.lane, body.len(), GRANT, ask);
+            .response_or_ask(&self.lane, bytes, GRANT, ask);
+        let body = match body {
+            Large::Fixed(body) => body,
+            Large::Changing(buffer) => {
+                released = None;
+                buffer.bytes(py)
+            }
+        };
         let filled = granted.map(|segment| segment.fill(body));
         drop(released);
         match filled {

@@ -101,8 +101,13 @@ fn handshake(descriptor: RawFd) -> PyResult<Connection> {
             "descriptor {descriptor} is no connection to a pool: {error}"
         ))
     };
+    if descriptor < 0 {
+        return Err(PyOSError::new_err(format!(
+            "descriptor {descriptor} is no connection to a pool: a descriptor is 0 or more"
+        )));
+    }
     // SAFETY: a plain system call on a number; it fails when the number is no open descriptor.
-    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor.max(0)) };
+    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)
         .map_err(|error| no_host(error.into()))?;
     // SAFETY: it is open (above), and it was passed to this process for this purpose: the variable

@@ -79,8 +79,8 @@ impl Object {
 impl Drop for Object {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: an owned reference. Objects live only in code that holds the GIL: none is kept
-        // anywhere, and none crosses a place where it is released.
+        // SAFETY: an owned reference. The GIL is held: whoever gives it up has it back before it
+        // returns (`WithoutGil`), and no object is handed to another thread.
         unsafe { ffi::Py_DECREF(self.0.as_ptr()) }
     }
 }
@@ -125,13 +125,14 @@ impl Buffer {
         }
     }
 
-    /// The bytes. Other threads of this worker may change them meanwhile; what arrives at the host is
-    /// bytes in any case.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The bytes, to be let go of before the GIL is given up: Python code of other threads may then
+    /// write to them.
+    pub(crate) fn bytes(&self, _py: Python<'_>) -> &[u8] {
         if self.view.len <= 0 {
             return &[];
         }
-        // SAFETY: a simple buffer is contiguous and stays where it is until it is released.
+        // SAFETY: a simple buffer is contiguous and stays where it is until it is released. Nobody
+        // writes to it while the GIL is held.
         unsafe {
             std::slice::from_raw_parts(self.view.buf.cast::<u8>(), self.view.len.cast_unsigned())
         }

@@ -57,12 +57,6 @@ impl Worker {
         })
     }
 
-    /// How many coroutines may run at the same time.
-    #[getter]
-    fn max_concurrency(&self) -> u32 {
-        self.connection.welcome.max_concurrency.max(1)
-    }
-
     /// Tells the host what there is to call, and that calls are welcome.
     fn announce(&mut self, py: Python<'_>) -> PyResult<()> {
         let version = py.version_info();

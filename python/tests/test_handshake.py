@@ -210,9 +210,10 @@ def test_targets_that_cannot_be_served(start, target, kind, message):
     assert failed["message"].startswith(message)
 
 
-def test_a_descriptor_that_is_no_socket(tmp_path):
-    environment = {**os.environ, "PYPROC_CONTROL_FD": "77"}
+@pytest.mark.parametrize("descriptor", ["77", "-1"])
+def test_a_descriptor_that_is_no_socket(tmp_path, descriptor):
+    environment = {**os.environ, "PYPROC_CONTROL_FD": descriptor}
     command = [sys.executable, "-c", "import pyproc_worker"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "descriptor 77 is no connection to a pool" in done.stderr
+    assert f"descriptor {descriptor} is no connection to a pool" in done.stderr
     assert done.returncode == 1

@@ -215,11 +215,14 @@ impl Listener {
                 number,
                 bytes,
                 direction,
-                ..
+                request,
             } => {
-                self.take_in(number, bytes, direction, fd);
+                let taken = self.take_in(number, bytes, direction, fd);
+                if direction == Direction::Response {
+                    self.segments.answer(request, taken);
+                }
             }
-            ToWorker::SegmentDenied { .. } => self.segments.deny(),
+            ToWorker::SegmentDenied { request, .. } => self.segments.answer(request, false),
             ToWorker::SegmentDrop {
                 number,
                 direction,
@@ -246,7 +249,7 @@ impl Listener {
         }
     }
 
-    fn take_in(&self, number: u32, bytes: u64, direction: Direction, fd: Option<OwnedFd>) {
+    fn take_in(&self, number: u32, bytes: u64, direction: Direction, fd: Option<OwnedFd>) -> bool {
         let memory = match (fd, usize::try_from(bytes)) {
             (Some(fd), Ok(bytes)) => Memory::open(fd, bytes, direction == Direction::Response),
             _ => Err(io::Error::other(
@@ -269,10 +272,11 @@ impl Listener {
                     let _ = self
                         .shared
                         .send(&ToHost::SegmentDropped { number, direction });
-                    self.segments.deny();
                 }
+                return false;
             }
         }
+        true
     }
 }
 

@@ -284,12 +284,6 @@ impl HostLane {
         self.requests.revoke(position)
     }
 
-    /// Bytes of requests that the worker has not read, as far as the host knows.
-    #[must_use]
-    pub fn request_bytes_used(&self) -> u64 {
-        self.requests.used()
-    }
-
     /// How full the request and the response ring are, from 0 to 1.
     #[must_use]
     pub fn occupancy(&self) -> [f64; 2] {

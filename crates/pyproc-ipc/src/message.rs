@@ -33,7 +33,7 @@ pub struct Welcome {
     pub worker: u32,
     /// How many processes have had this place before, plus one. It is part of every call id.
     pub generation: u32,
-    /// How many coroutine calls may run at the same time.
+    /// How many coroutine calls may run at the same time. The host sends no more than that.
     pub max_concurrency: u32,
     /// How long to spin before sleeping, in nanoseconds.
     pub spin_ns: u64,

@@ -28,9 +28,6 @@ pub enum Violation {
     /// A record of a kind that does not travel in this direction.
     #[error("a record of kind {0:?} came from the wrong side")]
     Kind(Kind),
-    /// A large body refers to a segment that does not exist, or past its end.
-    #[error("a body refers to segment {0}, which does not hold it")]
-    Segment(u32),
 }
 
 /// The bytes of a ring, somewhere in a mapping that outlives both ends.
@@ -226,12 +223,6 @@ impl Producer {
             return Ok(false);
         }
         crate::record::revoke(&self.bytes.header(position).state).map_err(Violation::State)
-    }
-
-    /// Bytes in use, as far as this end knows.
-    #[must_use]
-    pub fn used(&self) -> u64 {
-        self.tail - self.head
     }
 
     /// Bytes that the peer has not given back, as it says now; not checked.

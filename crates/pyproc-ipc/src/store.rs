@@ -71,8 +71,10 @@ struct ResponseSegment {
 struct State {
     requests: HashMap<u32, Arc<Memory>>,
     responses: HashMap<u32, ResponseSegment>,
-    denied: u64,
-    granted: u64,
+    /// The number of the last request for a response segment.
+    asked: u32,
+    /// Whether that request, and no earlier one, was granted; None: no answer yet.
+    answer: Option<bool>,
     closed: bool,
 }
 
@@ -122,23 +124,25 @@ impl SegmentStore {
 
     /// Attendant: a response segment has arrived.
     pub fn add_response(&self, number: u32, memory: Memory) {
-        let mut state = self.lock();
-        state.responses.insert(
+        self.lock().responses.insert(
             number,
             ResponseSegment {
                 memory: Arc::new(memory),
                 turn: None,
             },
         );
-        state.granted += 1;
-        drop(state);
-        self.changed.notify_all();
     }
 
-    /// Attendant: the host cannot grant what was asked for.
-    pub fn deny(&self) {
-        self.lock().denied += 1;
-        self.changed.notify_all();
+    /// Attendant: the host has granted what `request` asked for, and it has been added; or it cannot.
+    ///
+    /// An answer that comes after its request was given up ends no other request's wait.
+    pub fn answer(&self, request: u32, granted: bool) {
+        let mut state = self.lock();
+        if state.asked == request {
+            state.answer = Some(granted);
+            drop(state);
+            self.changed.notify_all();
+        }
     }
 
     /// Attendant: there will be no more segments.
@@ -210,30 +214,33 @@ impl SegmentStore {
         })
     }
 
-    /// A response segment for `bytes`, asking the host through `ask` when none is idle.
+    /// A response segment for `bytes`, asking the host through `ask` when none is idle. `ask` gets the
+    /// number of the request, never 0. One request at a time: an earlier one is given up.
     pub fn response_or_ask(
         &self,
         lane: &WorkerLane,
         bytes: usize,
         timeout: Duration,
-        ask: impl FnOnce(),
+        ask: impl FnOnce(u32),
     ) -> Result<ResponseBuffer, SegmentError> {
         if let Some(buffer) = self.response(lane, bytes) {
             return Ok(buffer);
         }
-        let (granted, denied) = {
-            let state = self.lock();
-            (state.granted, state.denied)
+        let request = {
+            let mut state = self.lock();
+            state.asked = state.asked.wrapping_add(1).max(1);
+            state.answer = None;
+            state.asked
         };
-        ask();
+        ask(request);
         let until = Instant::now() + timeout;
         let mut state = self.lock();
-        while state.granted == granted {
-            if state.denied != denied {
-                return Err(SegmentError::Denied(bytes as u64));
-            }
-            if state.closed {
-                return Err(SegmentError::Closed);
+        loop {
+            match state.answer {
+                Some(true) => break,
+                Some(false) => return Err(SegmentError::Denied(bytes as u64)),
+                None if state.closed => return Err(SegmentError::Closed),
+                None => {}
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

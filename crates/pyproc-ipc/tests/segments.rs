@@ -201,10 +201,11 @@ fn a_worker_that_asks_gets_a_segment_a_refusal_or_its_time_is_over() {
     let store = Arc::new(SegmentStore::default());
     let long = Duration::from_secs(60);
     let granting = Arc::clone(&store);
-    let ask = || {
+    let ask = |request| {
         std::thread::spawn(move || {
             let memory = Memory::create("response", SIZE, PeerAccess::ReadWrite).unwrap();
             granting.add_response(0, mapped_again(&memory, true));
+            granting.answer(request, true);
         });
     };
     assert!(
@@ -215,10 +216,34 @@ fn a_worker_that_asks_gets_a_segment_a_refusal_or_its_time_is_over() {
             .is_some()
     );
     let error = |result: Result<_, SegmentError>| result.map(drop).unwrap_err();
-    let denied = store.response_or_ask(&worker, SIZE, long, || store.deny());
+    let denied = store.response_or_ask(&worker, SIZE, long, |request| {
+        store.answer(request, false);
+    });
     assert_eq!(error(denied), SegmentError::Denied(SIZE as u64));
-    let late = store.response_or_ask(&worker, SIZE, Duration::from_millis(1), || {});
+    let late = store.response_or_ask(&worker, SIZE, Duration::from_millis(1), |_| {});
     assert_eq!(error(late), SegmentError::TimedOut(SIZE as u64));
-    let closed = store.response_or_ask(&worker, SIZE, long, || store.close());
+    let closed = store.response_or_ask(&worker, SIZE, long, |_| store.close());
     assert_eq!(error(closed), SegmentError::Closed);
+}
+
+#[test]
+fn an_answer_that_comes_late_is_not_taken_for_the_next_one() {
+    let (_host, worker) = ends();
+    let store = SegmentStore::default();
+    let grant = |number, request, size| {
+        let memory = Memory::create("response", size, PeerAccess::ReadWrite).unwrap();
+        store.add_response(number, mapped_again(&memory, true));
+        store.answer(request, true);
+    };
+    let mut given_up = 0;
+    let at_once = Duration::ZERO;
+    let late = store.response_or_ask(&worker, SIZE, at_once, |request| given_up = request);
+    assert_eq!(late.map(drop), Err(SegmentError::TimedOut(SIZE as u64)));
+    let long = Duration::from_secs(60);
+    let granted = store.response_or_ask(&worker, 2 * SIZE, long, |request| {
+        grant(0, given_up, SIZE);
+        store.answer(given_up, false);
+        grant(1, request, 2 * SIZE);
+    });
+    assert!(granted.is_ok());
 }

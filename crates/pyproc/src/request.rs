@@ -101,7 +101,8 @@ impl<'p> Request<'p> {
         self
     }
 
-    /// The body, as bytes. Used by [`send`](Self::send).
+    /// The body, as bytes. Used by [`send`](Self::send); [`call`](Self::call) encodes its argument and
+    /// does not look at it.
     #[inline]
     pub fn body(mut self, body: Body) -> Self {
         self.terms.body = body;
@@ -120,11 +121,14 @@ impl<'p> Request<'p> {
     /// The trace that the call is part of: it travels to Python with it.
     ///
     /// ```no_run
-    /// # async fn example(pool: &pyproc::Pool, traceparent: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(pool: &pyproc::Pool, traceparent: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
     /// use pyproc::TraceContext;
     ///
-    /// let context = TraceContext::parse(traceparent, None)?;
-    /// let answer: f64 = pool.request("predict").trace_context(context).call(&[1.0, 2.0]).await?;
+    /// let mut request = pool.request("predict");
+    /// if let Some(context) = TraceContext::from_headers(traceparent, None) {
+    ///     request = request.trace_context(context);
+    /// }
+    /// let answer: f64 = request.call(&[1.0, 2.0]).await?;
     /// # Ok(())
     /// # }
     /// ```

@@ -22,7 +22,7 @@ pub(crate) type Nanos = u64;
 const WINDOW_NS: u64 = 100_000;
 
 /// Calls that one worker can have at a time, whatever they cost.
-const ENTRIES: usize = 1024;
+pub(crate) const ENTRIES: usize = 1024;
 
 /// How far the times that go into a call's duration may be off: some are read from a coarse clock.
 const CLOCK_SLACK_NS: u64 = 10_000_000;

@@ -48,7 +48,8 @@ pub struct InvalidTraceContext {
 
 impl TraceContext {
     /// Reads the values of the headers `traceparent` and `tracestate`. A later version of the standard
-    /// is read as far as this one goes.
+    /// is read as far as this one goes. For the headers of a client there is
+    /// [`from_headers`](Self::from_headers), which leaves out what is wrong.
     ///
     /// # Errors
     /// A sentence that says which of the two is wrong, and how it should be.
@@ -68,6 +69,26 @@ impl TraceContext {
             text.push_str(state);
         }
         Ok(Self { text: text.into() })
+    }
+
+    /// Reads the headers of a request that a service answers, as the standard wants it: `None` without a
+    /// good `traceparent`; a `tracestate` that is wrong is left out.
+    ///
+    /// ```
+    /// use pyproc::TraceContext;
+    ///
+    /// let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// let context = TraceContext::from_headers(Some(parent), Some("no list")).expect("a good parent");
+    /// assert_eq!((context.traceparent(), context.tracestate()), (parent, None));
+    /// assert_eq!(TraceContext::from_headers(Some("01"), None), None);
+    /// assert_eq!(TraceContext::from_headers(None, Some("a=1")), None);
+    /// ```
+    #[must_use]
+    pub fn from_headers(traceparent: Option<&str>, tracestate: Option<&str>) -> Option<Self> {
+        let parent = traceparent?;
+        Self::parse(parent, tracestate)
+            .or_else(|_| Self::parse(parent, None))
+            .ok()
     }
 
     /// The value of the header `traceparent`.
@@ -196,10 +217,8 @@ impl CallSpan {
         let (trace, id) = (parent.trace_id(), parent.span_id());
         let traceparent = format!("00-{trace}-{id}-{:02x}", parent.trace_flags());
         let state = parent.trace_state().header();
-        let context = TraceContext::parse(&traceparent, Some(&state));
         // A state that is beyond the standard's limits is left out.
-        let context = context.or_else(|_| TraceContext::parse(&traceparent, None));
-        context.ok().map(Box::new)
+        TraceContext::from_headers(Some(&traceparent), Some(&state)).map(Box::new)
     }
 
     /// Without the feature `opentelemetry` a call takes along what it is told to, and nothing else.

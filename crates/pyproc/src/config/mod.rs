@@ -88,7 +88,7 @@ pub struct PoolConfig {
     /// long queue answers late, a short one refuses bursts.
     pub queue: u32,
 
-    /// Coroutines that one worker may run at the same time, 1 to 4096. Default: 64.
+    /// Coroutines that one worker may run at the same time, 1 to 1024. Default: 64.
     ///
     /// Plain functions run one at a time whatever this says.
     pub max_concurrency: u32,
@@ -112,8 +112,9 @@ pub struct PoolConfig {
     /// Imports and the loading of models count.
     pub start_timeout: Span,
 
-    /// How long calls may go on, and workers take to end, at a shutdown, 0 to 1 day.
-    /// Default: 10 seconds.
+    /// How long calls may go on at a shutdown, 0 to 1 day. Default: 10 seconds.
+    ///
+    /// Workers then have 2 seconds more to end, and another 2 after SIGTERM, before they are killed.
     pub shutdown_timeout: Span,
 
     /// How often an idempotent call is tried when workers die under it, 1 to 1,000,000. Default: 3.
@@ -127,7 +128,7 @@ pub struct PoolConfig {
     /// worker sees anything.
     pub max_body: Size,
 
-    /// Bytes of each of a worker's two rings, 128 KiB to 1 GiB, a power of two. Default: 1 MiB.
+    /// Bytes of each of a worker's two rings, 128 KiB to 256 MiB, a power of two. Default: 1 MiB.
     ///
     /// Bodies of up to 32 KiB travel in the rings. Larger rings let more calls wait inside a worker;
     /// the memory is allocated at the start, twice per worker.

@@ -5,8 +5,11 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pyproc_ipc::lane::{RING_MAX, RING_MIN};
+
 use super::{Environment, PoolConfig, Size, Span, Target, units};
 use crate::error::{ConfigErrors, Problem};
+use crate::scheduler::ENTRIES;
 
 /// A configuration that was checked: what a pool runs by. Fields mean what they mean in
 /// [`PoolConfig`].
@@ -47,7 +50,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(31_557_600);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
 impl PoolConfig {
@@ -66,7 +68,7 @@ impl PoolConfig {
         let workers = self.workers.unwrap_or_else(cores);
         problems.number("workers", workers, 1..=1024);
         problems.number("queue", self.queue, 0..=1_000_000);
-        problems.number("max_concurrency", self.max_concurrency, 1..=4096);
+        problems.number("max_concurrency", self.max_concurrency, 1..=ENTRIES as u32);
         let timeout = problems.span("timeout", &self.timeout, MILLISECOND..=YEAR);
         let grace = problems.span("grace", &self.grace, Duration::ZERO..=HOUR);
         let start_timeout =
@@ -78,7 +80,7 @@ impl PoolConfig {
         );
         problems.number("max_attempts", self.max_attempts, 1..=1_000_000);
         let max_body = problems.size("max_body", &self.max_body, KIB..=TIB);
-        let ring = problems.size("ring", &self.ring, 128 * KIB..=GIB);
+        let ring = problems.size("ring", &self.ring, RING_MIN as u64..=RING_MAX as u64);
         problems.power_of_two("ring", ring);
         let segment_memory = problems.size("segment_memory", &self.segment_memory, MIB..=16 * TIB);
         problems.largest_body_fits(max_body, segment_memory);

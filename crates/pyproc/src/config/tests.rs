@@ -118,7 +118,7 @@ fn every_problem_is_reported_at_once() {
          \n  `env.SECRET` contains a NUL character, which no value can\
          \n  `workers` is 0; it must be from 1 to 1024\
          \n  `queue` is 2000000; it must be from 0 to 1000000\
-         \n  `max_concurrency` is 0; it must be from 1 to 4096\
+         \n  `max_concurrency` is 0; it must be from 1 to 1024\
          \n  `timeout` is \"soon\", which is not a duration: write text with a unit, such as \"250ms\", \"10s\" or \"5m\"\
          \n  `grace` is 2h; it must be from 0s to 1h\
          \n  `max_attempts` is 0; it must be from 1 to 1000000\

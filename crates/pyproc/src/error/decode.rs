@@ -70,7 +70,6 @@ fn known(
         "bad_result" => CallError::BadResult {
             message: wire.message?,
         },
-        "cancelled" => CallError::Cancelled,
         "no_such_function" => CallError::no_such_function(function, available),
         "too_large" => CallError::TooLarge {
             part: Part::Result,
@@ -127,7 +126,6 @@ mod tests {
                 message: "a socket".into()
             }
         );
-        assert_eq!(read(&json!({"code": "cancelled"})), CallError::Cancelled);
         assert_eq!(
             read(&json!({"code": "no_such_function"})),
             CallError::NoSuchFunction {

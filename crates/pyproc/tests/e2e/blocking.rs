@@ -89,7 +89,7 @@ fn a_timeout_answers_the_thread_and_leaves_the_worker() {
             ",
         ));
         let pid: u32 = pool.call("pid", &()).unwrap();
-        let after = Duration::from_millis(50);
+        let after = Duration::from_secs(1);
         let error = pool
             .request("stall")
             .timeout(after)

@@ -31,6 +31,24 @@ const WORKER: &str = r#"
     def echo_raw(data: memoryview):
         return data
 
+    written = bytearray()
+    done = threading.Event()
+
+    def write():
+        while not done.is_set():
+            written[:] = bytes([(written[0] + 1) % 256]) * len(written)
+
+    @expose
+    def changing(size):
+        if not written:
+            written.extend(bytes(size))
+            threading.Thread(target=write, daemon=True).start()
+        return written
+
+    @expose
+    def stop_writing():
+        done.set()
+
     kept = []
 
     @expose
@@ -90,6 +108,25 @@ fn every_size_around_every_boundary() {
             assert_eq!(pool.call::<_, String>("echo", &text).await, Ok(text));
         }
         pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn what_another_thread_writes_to_is_answered_as_it_was_at_one_time() {
+    scenario(async || {
+        for size in [1000, 32 * 1024, MIB] {
+            let pool = start(worker(WORKER)).await;
+            for _ in 0..50 {
+                let request = pool.request("changing").accept(ContentType::Raw);
+                let reply = request.body(Body::json(size.to_string())).send().await;
+                let reply = reply.expect("changing");
+                let bytes = reply.bytes();
+                assert_eq!(bytes.len(), size);
+                assert!(bytes.iter().all(|byte| *byte == bytes[0]), "torn");
+            }
+            let _: () = pool.call("stop_writing", &()).await.expect("stop_writing");
+            pool.shutdown().await.expect("shutdown");
+        }
     });
 }
 

@@ -22,6 +22,7 @@ fn gated() -> PoolConfig {
 
         @expose
         async def wait_for_async(gate):
+            open(gate + ".runs", "w").close()
             while not os.path.exists(gate):
                 await asyncio.sleep(0.001)
             return os.getpid()
@@ -206,6 +207,28 @@ fn coroutines_run_at_the_same_time_up_to_max_concurrency() {
             .collect();
         for call in calls {
             assert_eq!(call.await.unwrap(), Ok(5));
+        }
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn plain_calls_are_answered_beside_as_many_coroutines_as_may_run() {
+    scenario(async || {
+        let pool = start(gated().max_concurrency(2)).await;
+        let mut gates = [Gate::new("gate-0"), Gate::new("gate-1")];
+        for gate in &mut gates {
+            gate.call(&pool, "wait_for_async");
+            gate.runs().await;
+        }
+        for number in 0..10 {
+            let answer = tokio::time::timeout(PATIENCE, pool.call::<_, u32>("echo", &number))
+                .await
+                .expect("it waits behind the coroutines");
+            assert_eq!(answer, Ok(number));
+        }
+        for gate in gates {
+            assert_eq!(gate.open().await.len(), 1);
         }
         pool.shutdown().await.expect("shutdown");
     });

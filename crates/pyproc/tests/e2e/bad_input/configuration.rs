@@ -25,7 +25,7 @@ fn every_problem_is_reported_at_once() {
              \n  `workers` is 0; it must be from 1 to 1024\
              \n  `timeout` is 0s; it must be from 1ms to 1year\
              \n  `max_body` is 1B; it must be from 1KiB to 1TiB\
-             \n  `ring` is 100000B; it must be from 128KiB to 1GiB"
+             \n  `ring` is 100000B; it must be from 128KiB to 256MiB"
         );
     });
 }

