@@ -293,6 +293,36 @@ fn memory_allocated_and_not_used_is_given_back() {
 }
 
 #[test]
+fn memory_of_another_pool_is_as_good_as_any() {
+    scenario(async || {
+        let (one, other) = (start(worker("")).await, start(worker("")).await);
+        // Both have a segment of this size, under the same number.
+        let text = "x".repeat(100_000);
+        for pool in [&one, &other] {
+            assert_eq!(
+                pool.call::<_, String>("echo", &text).await.as_ref(),
+                Ok(&text)
+            );
+        }
+        for _ in 0..3 {
+            let mut body = one.allocate(text.len()).expect("memory");
+            body.fill(b' ');
+            body[..2].copy_from_slice(b"17");
+            let body = body.into_body(ContentType::Json);
+            let reply = other.request("echo").body(body).send().await;
+            assert_eq!(reply.expect("echo").decode(), Ok(17));
+        }
+        for pool in [&one, &other] {
+            assert_eq!(
+                pool.call::<_, String>("echo", &text).await.as_ref(),
+                Ok(&text)
+            );
+            pool.shutdown().await.expect("shutdown");
+        }
+    });
+}
+
+#[test]
 fn what_is_beyond_max_body_is_refused_before_the_worker_sees_it() {
     scenario(async || {
         let pool = start(worker(WORKER).max_body(MIB as u64)).await;
