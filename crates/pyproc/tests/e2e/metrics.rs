@@ -424,10 +424,9 @@ fn bytes_segments_rings_and_workers_move() {
         assert!(kept >= 100_002.0, "{kept}");
         let _: String = pool.call("echo", &text).await.expect("an echo");
         let scrape = recorder.scrape(&pool);
-        assert_eq!(
-            scrape.value("pyproc_segments", &[("direction", "request")]),
-            1.0
-        );
+        // One; two where the call has left a worker that was slow to begin.
+        let segments = scrape.value("pyproc_segments", &[("direction", "request")]);
+        assert!((1.0..=2.0).contains(&segments), "{segments}");
         assert!(scrape.value("pyproc_segment_bytes", &[]) > kept);
 
         // A worker that is stopped leaves what it is given in its ring.
