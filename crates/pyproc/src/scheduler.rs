@@ -7,12 +7,15 @@
 //! One whose caller is gone while it runs is *abandoned*: only the worker's entry remembers it.
 
 mod balance;
+mod cost;
 mod deadlines;
 mod lives;
+mod queue;
 
 use std::collections::VecDeque;
 
 use crate::slab::{Key, Slab};
+use cost::Function;
 
 /// Monotonic nanoseconds.
 pub(crate) type Nanos = u64;
@@ -150,27 +153,6 @@ struct Worker {
     settled: usize,
 }
 
-/// What is known of a function's cost.
-#[derive(Clone, Copy)]
-struct Function {
-    /// Smoothed run time; 0: never answered.
-    run_ns: u64,
-    is_async: bool,
-}
-
-impl Function {
-    /// Takes in how long a call ran. One that was interrupted by something else on the machine says
-    /// little, so a sample counts for at most four times what was known.
-    #[inline]
-    fn learn(&mut self, run_ns: u64) {
-        let sample = run_ns.max(1);
-        self.run_ns = match self.run_ns {
-            0 => sample,
-            known => (known * 7 + sample.min(known.saturating_mul(4) + 1_000)) / 8,
-        };
-    }
-}
-
 /// The scheduler's whole state.
 pub(crate) struct Scheduler<D> {
     calls: Slab<Call<D>>,
@@ -205,10 +187,7 @@ impl<D> Scheduler<D> {
 
     /// Makes room for a function with the next number.
     pub(crate) fn add_function(&mut self, is_async: bool) {
-        self.functions.push(Function {
-            run_ns: 0,
-            is_async,
-        });
+        self.functions.push(Function::new(is_async));
     }
 
     /// How many functions there are.
@@ -393,20 +372,7 @@ impl<D> Scheduler<D> {
         if function.is_async {
             return worker.outstanding < self.max_concurrency;
         }
-        worker.backlog == 0 || worker.backlog + Self::cost(function) <= WINDOW_NS
-    }
-
-    /// What a call is expected to cost; a function that never answered fills a window by itself.
-    #[inline]
-    fn cost(function: &Function) -> u64 {
-        if function.is_async {
-            0
-        } else if function.run_ns == 0 {
-            WINDOW_NS
-        } else {
-            // Half a microsecond for what surrounds the shortest function.
-            function.run_ns.max(400)
-        }
+        worker.backlog == 0 || worker.backlog + function.cost() <= WINDOW_NS
     }
 
     fn send(&mut self, now: Nanos, key: Key, index: usize, lanes: &mut impl Lanes<D>) -> bool {
@@ -442,7 +408,7 @@ impl<D> Scheduler<D> {
             return false;
         };
         slot.holder = Holder::Live(key);
-        slot.cost = Self::cost(&function);
+        slot.cost = function.cost();
         slot.is_async = function.is_async;
         slot.settled = false;
         if worker.outstanding == 0 {
@@ -459,19 +425,6 @@ impl<D> Scheduler<D> {
         self.sent += 1;
         self.busy += 1;
         true
-    }
-
-    fn enqueue(&mut self, key: Key, front: bool) {
-        if let Some(call) = self.calls.get(key) {
-            call.place = Place::Queued;
-            self.bound_in_queue += usize::from(call.spec.bound.is_some());
-        }
-        self.waiting += 1;
-        if front {
-            self.queue.push_front(key);
-        } else {
-            self.queue.push_back(key);
-        }
     }
 
     /// The call that an id stands for at a worker; `None`: no such call is out.
@@ -537,71 +490,6 @@ impl<D> Scheduler<D> {
         worker.outstanding -= 1;
         worker.backlog -= slot.cost;
         worker.free.push(entry);
-    }
-
-    /// Sends what waits to a worker with room. Call after answers and when a worker comes up.
-    pub(crate) fn refill(&mut self, now: Nanos, index: usize, lanes: &mut impl Lanes<D>) {
-        let mut sent = false;
-        let mut from = 0;
-        while let Some(at) = self.next_for(now, index, from) {
-            let key = self.queue[at];
-            let waits = self.calls.peek(key).filter(|call| call.waits());
-            let Some(spec) = waits.map(|call| call.spec) else {
-                self.queue.remove(at);
-                continue;
-            };
-            if !self.has_room(&self.workers[index], spec.function) {
-                break;
-            }
-            if !self.send(now, key, index, lanes) {
-                if spec.bound.is_none_or(|bound| bound as usize == index) {
-                    break;
-                }
-                // There is no memory for a copy of its body; others need none.
-                from = at + 1;
-                continue;
-            }
-            self.queue.remove(at);
-            self.waiting -= 1;
-            self.bound_in_queue -= usize::from(spec.bound.is_some());
-            if let Some(call) = self.calls.get(key) {
-                call.spec.bound = spec.bound.filter(|&bound| bound as usize == index);
-            }
-            sent = true;
-        }
-        if sent {
-            lanes.publish(index, 0);
-        }
-    }
-
-    /// A call in the queue has ended: it leaves with the next it meets there, or with many others.
-    fn unqueue(&mut self, spec: Spec) {
-        self.waiting -= 1;
-        self.bound_in_queue -= usize::from(spec.bound.is_some());
-        if self.queue.len() > 2 * self.waiting + 64 {
-            let calls = &self.calls;
-            self.queue
-                .retain(|&key| calls.peek(key).is_some_and(Call::waits));
-        }
-    }
-
-    /// Place in the queue, `from` on, of the first call that this worker may take, or that is over.
-    fn next_for(&self, now: Nanos, index: usize, from: usize) -> Option<usize> {
-        if self.bound_in_queue == 0 {
-            return (from < self.queue.len()).then_some(from);
-        }
-        let may_take = |&key: &Key| {
-            let bound = self.calls.peek(key).and_then(|call| call.spec.bound);
-            bound.is_none_or(|bound| bound as usize == index || self.is_stalled(now, bound))
-        };
-        let at = self.queue.iter().skip(from).position(may_take)?;
-        Some(from + at)
-    }
-
-    /// Has this worker had calls for a while without answering any?
-    fn is_stalled(&self, now: Nanos, index: u32) -> bool {
-        let worker = &self.workers[index as usize];
-        worker.outstanding > 0 && now.saturating_sub(worker.progress) >= STALL_NS
     }
 }
 
