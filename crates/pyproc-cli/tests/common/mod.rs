@@ -101,6 +101,7 @@ impl Marked {
         let watchdog = Instant::now() + Duration::from_secs(10);
         while let Some(process) = self.process() {
             assert!(Instant::now() < watchdog, "{} is left", process.display());
+            // These are no children of ours, so that nothing tells of their end.
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -45,6 +45,7 @@ pub(crate) fn leaves_nothing<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
             start.elapsed() < WATCHDOG,
             "{before:?} before, {left:?} after"
         );
+        // /proc tells what is left, not when that changes.
         std::thread::sleep(Duration::from_millis(5));
     }
 }

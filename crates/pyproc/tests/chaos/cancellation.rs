@@ -233,6 +233,7 @@ fn callers_that_go_at_any_moment() {
                             let call = pool.clone();
                             if random.below(2) == 0 {
                                 let task = tokio::spawn(async move { call.call::<_, String>(function, "").await });
+                                // Callers that give up at any moment are what this is about.
                                 tokio::time::sleep(patience).await;
                                 task.abort();
                                 if let Ok(answer) = task.await {
