@@ -28,13 +28,13 @@ use pyproc_ipc::record::ContentType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::allocate::BodyMut;
 use crate::body::{Body, Reply};
 use crate::config::PoolConfig;
 use crate::description::Call;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::functions::FunctionInfo;
 use crate::health::Health;
-use crate::request::BodyMut;
 use crate::trace::TraceContext;
 use park::block_on;
 

@@ -9,8 +9,8 @@ use serde::de::value::{BytesDeserializer, SeqDeserializer, UnitDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use crate::allocate::BodyMut;
 use crate::error::CallError;
-use crate::request::BodyMut;
 
 /// The arguments of a call, as bytes and what they are.
 ///

@@ -230,8 +230,8 @@ pub(crate) struct Ends {
     pub(crate) may_wait: bool,
     /// A worker slept when it was given a call.
     pub(crate) rang: bool,
-    /// A message waits for room in a control socket: the driver sends it.
-    pub(crate) backlog: bool,
+    /// A message waits for room in a control socket, or a worker has to be ended: the driver's business.
+    pub(crate) wants_driver: bool,
 }
 
 impl Ends {
@@ -293,7 +293,9 @@ impl Lanes<CallData> for Ends {
         {
             self.part(large)?;
         }
-        let Self { ends, backlog, .. } = self;
+        let Self {
+            ends, wants_driver, ..
+        } = self;
         let end = ends.get_mut(worker)?.as_mut()?;
         let number = end.numbers.get(function).copied().flatten()?;
         let call = Outgoing {
@@ -311,7 +313,7 @@ impl Lanes<CallData> for Ends {
             None => end.lane.push(&call, extension, &data.body),
             Some(large) => {
                 let reference = end.lend(worker, large)?;
-                *backlog |= end.backlogged();
+                *wants_driver |= end.backlogged() || end.violation.is_some();
                 end.lane.push_segment(&call, extension, reference)
             }
         };
@@ -322,6 +324,7 @@ impl Lanes<CallData> for Ends {
         }
         pushed.unwrap_or_else(|violation: Violation| {
             end.broke(violation);
+            *wants_driver = true;
             None
         })
     }

@@ -2,6 +2,7 @@
 // What is public can grow without breaking anybody.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod allocate;
 pub mod blocking;
 mod board;
 mod body;
@@ -16,8 +17,7 @@ mod future;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-#[doc(hidden)]
-pub mod health;
+mod health;
 mod lanes;
 pub mod metrics;
 mod oom;
@@ -35,6 +35,7 @@ mod supervisor;
 mod trace;
 mod watch;
 
+pub use allocate::BodyMut;
 pub use body::{Body, Reply};
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
 pub use description::Call;
@@ -46,7 +47,7 @@ pub use functions::FunctionInfo;
 pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;
 pub use pyproc_ipc::record::ContentType;
-pub use request::{BodyMut, Request};
+pub use request::Request;
 #[cfg(feature = "tower")]
 pub use service::ResponseFuture;
 pub use trace::{InvalidTraceContext, TraceContext};

@@ -10,6 +10,7 @@ use pyproc_ipc::clock::now_ns;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::allocate::BodyMut;
 use crate::board::Board;
 use crate::body::Reply;
 use crate::config::{PoolConfig, Settings};
@@ -21,7 +22,7 @@ use crate::functions::{FunctionInfo, Functions};
 use crate::health::Health;
 use crate::metrics::publish::Publisher;
 use crate::replies::ReplyMemory;
-use crate::request::{BodyMut, Request};
+use crate::request::Request;
 use crate::segments::Allowance;
 use crate::signal::Signal;
 use crate::watch::HealthWatch;

@@ -14,7 +14,7 @@ mod e2e {
 
 use e2e::support::{OPEN_TELEMETRY, scenario, start, worker};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use pyproc::{Pool, TraceContext};
 use tracing::Instrument;
 use tracing_subscriber::filter::LevelFilter;
@@ -40,6 +40,15 @@ async fn in_python(pool: &Pool) -> (String, String) {
     (part("trace"), part("parent"))
 }
 
+/// The trace of a span of this program, and its id: what Python should have as its parent.
+fn ids(span: &SpanData) -> (String, String) {
+    let context = &span.span_context;
+    (
+        context.trace_id().to_string(),
+        context.span_id().to_string(),
+    )
+}
+
 async fn call_in_a_span(pool: &Pool) -> [String; 2] {
     async { pool.call("plain", &1).await }
         .instrument(tracing::info_span!("handler"))
@@ -61,14 +70,7 @@ fn the_parent_is_the_calls_own_span() {
             let find = |name: &str| spans.iter().rev().find(|span| span.name == name).unwrap();
             let (call, handler) = (find("pyproc.call"), find("handler"));
             assert_eq!(call.parent_span_id, handler.span_context.span_id());
-            let context = &call.span_context;
-            assert_eq!(
-                in_python(&pool).await,
-                (
-                    context.trace_id().to_string(),
-                    context.span_id().to_string()
-                )
-            );
+            assert_eq!(in_python(&pool).await, ids(call));
         }
         pool.shutdown().await.expect("shutdown");
     });
@@ -82,14 +84,7 @@ fn where_calls_have_no_spans_the_parent_is_the_span_around_them() {
         call_in_a_span(&pool).await;
         let spans = exporter.get_finished_spans().expect("spans");
         assert_eq!(spans.len(), 1);
-        let context = &spans[0].span_context;
-        assert_eq!(
-            in_python(&pool).await,
-            (
-                context.trace_id().to_string(),
-                context.span_id().to_string()
-            )
-        );
+        assert_eq!(in_python(&pool).await, ids(&spans[0]));
         pool.shutdown().await.expect("shutdown");
     });
 }

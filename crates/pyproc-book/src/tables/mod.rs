@@ -8,6 +8,7 @@
 
 mod call_errors;
 mod configuration;
+mod health;
 mod source;
 mod start_errors;
 
@@ -52,7 +53,7 @@ fn table(name: &str) -> Result<String> {
         "configuration" => configuration::table(),
         "metrics" => Ok(pyproc::metrics::metrics_table()),
         "labels" => Ok(pyproc::metrics::labels_table()),
-        "health" => Ok(pyproc::health::health_table()),
+        "health" => health::table(),
         "measured" => measured(),
         "call errors" => call_errors::table(),
         "start errors" => start_errors::table("start.rs", "StartError"),

@@ -1,6 +1,5 @@
 //! Rings that are full: calls wait for room, answers for a reader, and neither is forgotten.
 
-use std::fs;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -8,8 +7,8 @@ use std::time::Duration;
 use pyproc::{CallError, Phase};
 
 use crate::support::{
-    Isolation, PATIENCE, appears, eventually, next_call_works, runtime, scenario, scratch, start,
-    worker,
+    Isolation, PATIENCE, appears, eventually, let_go, next_call_works, runtime, scenario, scratch,
+    start, worker, worker_to_block,
 };
 
 /// Just short of what travels in the ring.
@@ -56,14 +55,8 @@ fn the_smallest_ring_takes_every_body() {
 fn calls_that_were_taken_back_make_room_again() {
     scenario(async || {
         let pool = start(
-            worker(
+            worker_to_block(
                 r#"
-                @expose
-                def block(mark):
-                    open(mark, "w").close()
-                    while not os.path.exists(mark + ".go"):
-                        time.sleep(0.001)
-
                 @expose
                 async def length(text):
                     return len(text)
@@ -75,7 +68,7 @@ fn calls_that_were_taken_back_make_room_again() {
         let mark = scratch().join("runs");
         let block = tokio::spawn({
             let (pool, mark) = (pool.clone(), mark.clone());
-            async move { pool.call::<_, ()>("block", &mark).await }
+            async move { pool.call::<_, String>("block", &mark).await }
         });
         appears(&mark).await;
         let text = "x".repeat(LONG);
@@ -101,7 +94,7 @@ fn calls_that_were_taken_back_make_room_again() {
                 })
             );
         }
-        fs::write(mark.with_extension("go"), "").unwrap();
+        let_go(&mark);
         block.await.unwrap().expect("block");
         for call in patient {
             assert_eq!(call.await.unwrap(), Ok(LONG));

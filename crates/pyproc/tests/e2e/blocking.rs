@@ -9,7 +9,8 @@ use pyproc::{Body, CallError, ContentType, Phase, PoolConfig, Retry, StartError}
 use rustix::process::Signal;
 
 use crate::support::{
-    Isolation, PATIENCE, children, config, kill, processes, runtime, script, wait_until, worker,
+    Isolation, PATIENCE, children, config, kill, let_go, processes, runtime, script, wait_until,
+    worker, worker_to_block,
 };
 
 /// A test in a process of its own.
@@ -129,16 +130,7 @@ fn a_death_ends_the_call_or_moves_it_to_another_worker() {
 #[test]
 fn a_shutdown_lets_the_calls_of_other_threads_finish() {
     alone(|| {
-        let pool = start(worker(
-            r#"
-            @expose
-            def block(mark):
-                open(mark, "w").close()
-                while not os.path.exists(mark + ".go"):
-                    time.sleep(0.001)
-                return "done"
-            "#,
-        ));
+        let pool = start(worker_to_block(""));
         let mark = crate::support::scratch().join("runs");
         let caller = thread::spawn({
             let (pool, mark) = (pool.clone(), mark.clone());
@@ -154,7 +146,7 @@ fn a_shutdown_lets_the_calls_of_other_threads_finish() {
             let hasty = pool.request("echo").timeout(Duration::from_millis(1));
             hasty.call::<_, u8>(&1) == Err(CallError::Closed)
         });
-        std::fs::write(mark.with_extension("go"), "").unwrap();
+        let_go(&mark);
         assert_eq!(caller.join().unwrap(), Ok("done".to_owned()));
         assert_eq!(stopping.join().unwrap(), Ok(()));
     });

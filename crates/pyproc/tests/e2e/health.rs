@@ -7,8 +7,8 @@ use pyproc::{CallError, Health, HealthWatch, Pool, WorkerState};
 use rustix::process::Signal;
 
 use crate::support::{
-    PATIENCE, appears, eventually, is_alive, kill, next_call_works, pid, scenario, scratch, start,
-    worker,
+    PATIENCE, appears, eventually, is_alive, kill, let_go, next_call_works, pid, scenario, scratch,
+    start, worker, worker_to_block,
 };
 
 /// The next health that the watch tells and that fits.
@@ -80,16 +80,7 @@ fn a_fresh_pool_is_ready_and_says_who_its_workers_are() {
 #[test]
 fn calls_that_run_and_wait_are_shown() {
     scenario(async || {
-        let pool = start(worker(
-            r#"
-            @expose
-            def block(mark):
-                open(mark, "w").close()
-                while not os.path.exists(mark + ".go"):
-                    time.sleep(0.001)
-            "#,
-        ))
-        .await;
+        let pool = start(worker_to_block("")).await;
         let mark = scratch().join("runs");
         let call = |function: &'static str| {
             let (pool, mark) = (pool.clone(), mark.clone());
@@ -106,7 +97,7 @@ fn calls_that_run_and_wait_are_shown() {
         let health = pool.health();
         assert!(health.ready, "it takes calls, they only have to wait");
         assert_eq!((health.in_flight, health.workers[0].in_flight), (1, 1));
-        fs::write(mark.with_extension("go"), "").unwrap();
+        let_go(&mark);
         blocked.await.unwrap().expect("block");
         for call in waiting {
             call.await.unwrap().expect("an echo");
@@ -249,22 +240,13 @@ fn a_function_past_its_limit_is_the_reason_of_its_workers_end() {
 #[test]
 fn a_shutdown_is_told_and_ends_the_watch() {
     scenario(async || {
-        let pool = start(worker(
-            r#"
-            @expose
-            def block(mark):
-                open(mark, "w").close()
-                while not os.path.exists(mark + ".go"):
-                    time.sleep(0.001)
-            "#,
-        ))
-        .await;
+        let pool = start(worker_to_block("")).await;
         let mark = scratch().join("runs");
         let mut watch = pool.watch();
         let mut other = watch.clone();
         let blocked = tokio::spawn({
             let (pool, mark) = (pool.clone(), mark.clone());
-            async move { pool.call::<_, ()>("block", &mark).await }
+            async move { pool.call::<_, String>("block", &mark).await }
         });
         appears(&mark).await;
         let shutdown = tokio::spawn({
@@ -273,7 +255,7 @@ fn a_shutdown_is_told_and_ends_the_watch() {
         });
         let health = watched(&mut watch, "the shutdown", |health| !health.ready).await;
         assert_eq!(health.reason.as_deref(), Some("the pool is shutting down"));
-        fs::write(mark.with_extension("go"), "").unwrap();
+        let_go(&mark);
         blocked.await.unwrap().expect("block");
         shutdown.await.unwrap().expect("shutdown");
         let mut last = None;

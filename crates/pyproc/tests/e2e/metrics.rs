@@ -10,17 +10,11 @@ use pyproc::{Body, CallError, ContentType, Phase, Pool};
 use rustix::process::Signal;
 
 use crate::support::{
-    PATIENCE, Recorder, Scrape, appears, eventually, failure, kill, next_call_works, pid, scenario,
-    scratch, start, worker,
+    PATIENCE, Recorder, Scrape, appears, eventually, failure, kill, let_go, next_call_works, pid,
+    scenario, scratch, start, worker, worker_to_block,
 };
 
 const WORKER: &str = r#"
-    @expose
-    def block(mark):
-        open(mark, "w").close()
-        while not os.path.exists(mark + ".go"):
-            time.sleep(0.001)
-
     @expose
     def fail():
         raise ValueError("no")
@@ -76,22 +70,18 @@ fn nothing() -> BTreeMap<String, f64> {
 }
 
 /// Begins a call of `block`; it runs when this returns, until [`let_go`].
-async fn block(pool: &Pool, mark: &Path) -> tokio::task::JoinHandle<Result<(), CallError>> {
+async fn block(pool: &Pool, mark: &Path) -> tokio::task::JoinHandle<Result<String, CallError>> {
     let (pool, of_call) = (pool.clone(), mark.to_owned());
-    let call = tokio::spawn(async move { pool.call::<_, ()>("block", &of_call).await });
+    let call = tokio::spawn(async move { pool.call::<_, String>("block", &of_call).await });
     appears(mark).await;
     call
-}
-
-fn let_go(mark: &Path) {
-    fs::write(format!("{}.go", mark.display()), "").unwrap();
 }
 
 #[test]
 fn a_scrape_has_every_listed_metric_and_no_other() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER).workers(2).name("shop")).await;
+        let pool = start(worker_to_block(WORKER).workers(2).name("shop")).await;
         next_call_works(&pool).await;
         let text = "x".repeat(100_000);
         assert_eq!(pool.call::<_, String>("echo", &text).await, Ok(text));
@@ -132,7 +122,7 @@ fn a_scrape_has_every_listed_metric_and_no_other() {
 fn every_call_moves_one_outcome_by_one() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER).queue(1).max_body(200_000)).await;
+        let pool = start(worker_to_block(WORKER).queue(1).max_body(200_000)).await;
         let mut before = recorder.scrape(&pool);
         let mut moved = || calls(&recorder, &pool, &mut before);
 
@@ -243,7 +233,7 @@ fn every_call_moves_one_outcome_by_one() {
 fn a_call_that_a_shutdown_stops_is_counted_although_the_driver_is_gone() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER).shutdown_timeout(Duration::ZERO)).await;
+        let pool = start(worker_to_block(WORKER).shutdown_timeout(Duration::ZERO)).await;
         let before = recorder.scrape(&pool);
         let mark = scratch().join("runs");
         let blocked = block(&pool, &mark).await;
@@ -259,7 +249,7 @@ fn a_call_that_a_shutdown_stops_is_counted_although_the_driver_is_gone() {
 fn every_end_of_a_worker_moves_one_reason_by_one() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER).grace(Duration::from_millis(100))).await;
+        let pool = start(worker_to_block(WORKER).grace(Duration::from_millis(100))).await;
         next_call_works(&pool).await;
         let mut before = recorder.scrape(&pool);
         let restarts = |before: &mut Scrape| {
@@ -331,7 +321,7 @@ fn a_worker_that_does_not_come_up_again_is_counted_as_that() {
 fn durations_and_waits_are_those_of_the_calls() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER)).await;
+        let pool = start(worker_to_block(WORKER)).await;
         let histogram = |scrape: &Scrape, name: &str, function: &str| {
             let of = [("function", function)];
             let part = |part| scrape.value(&format!("pyproc_{name}_seconds_{part}"), &of);
@@ -392,7 +382,7 @@ fn durations_and_waits_are_those_of_the_calls() {
 fn bytes_segments_rings_and_workers_move() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER).workers(2)).await;
+        let pool = start(worker_to_block(WORKER).workers(2)).await;
         let before = recorder.scrape(&pool);
         let up = [("state", "up")];
         assert_eq!(before.value("pyproc_workers", &up), 2.0);
@@ -469,7 +459,7 @@ fn bytes_segments_rings_and_workers_move() {
 fn what_has_changed_is_handed_on_without_being_asked_for() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER)).await;
+        let pool = start(worker_to_block(WORKER)).await;
         next_call_works(&pool).await;
         let ok = [("function", "echo"), ("outcome", "ok")];
         eventually("the call", async || {
@@ -503,7 +493,7 @@ fn what_has_changed_is_handed_on_without_being_asked_for() {
 fn thousands_of_calls_from_several_tasks_are_counted_exactly() {
     scenario(async || {
         let recorder = Recorder::install();
-        let pool = start(worker(WORKER).workers(2)).await;
+        let pool = start(worker_to_block(WORKER).workers(2)).await;
         let callers: Vec<_> = (0..64)
             .map(|caller: u64| {
                 let pool = pool.clone();

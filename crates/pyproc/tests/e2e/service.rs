@@ -1,7 +1,6 @@
 //! A pool under tower's own middleware.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pyproc::{Body, Call, CallError, ContentType, Pool, PoolConfig, Reply, ResponseFuture, Retry};
@@ -11,18 +10,13 @@ use tower::retry::Policy;
 use tower::timeout::error::Elapsed;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
-use crate::support::{PATIENCE, appears, next_call_works, scenario, scratch, start, worker};
+use crate::support::{
+    PATIENCE, appears, let_go, next_call_works, scenario, scratch, start, worker_to_block,
+};
 
 fn functions() -> PoolConfig {
-    worker(
+    worker_to_block(
         r#"
-        @expose
-        def block(mark):
-            open(mark, "w").close()
-            while not os.path.exists(mark + ".go"):
-                time.sleep(0.001)
-            return "done"
-
         @expose
         def die_once(mark):
             if not os.path.exists(mark):
@@ -65,14 +59,10 @@ impl Holding {
     }
 
     async fn let_go(self) {
-        go(&self.mark);
+        let_go(&self.mark);
         let reply = self.call.await.unwrap().expect("block");
         assert_eq!(reply.decode(), Ok("done".to_owned()));
     }
-}
-
-fn go(mark: &Path) {
-    fs::write(mark.with_extension("go"), "").unwrap();
 }
 
 #[test]
@@ -243,7 +233,7 @@ fn load_is_shed_before_the_pool() {
         appears(&mark).await;
         let error = service.oneshot(call("echo", "x")).await.expect_err("one");
         assert!(error.is::<Overloaded>(), "{error}");
-        go(&mark);
+        let_go(&mark);
         first.await.unwrap().expect("block");
     });
 }

@@ -76,6 +76,27 @@ pub(crate) fn worker(source: &str) -> PoolConfig {
     config(&script(&source))
 }
 
+/// `block(mark)`: tells that it runs by making the file `mark`, and goes on until [`let_go`].
+const BLOCK: &str = "\
+@expose
+def block(mark):
+    open(mark, 'w').close()
+    while not os.path.exists(mark + '.go'):
+        time.sleep(0.001)
+    return 'done'
+
+";
+
+/// As [`worker`], with `block(mark)` besides, which occupies its worker until [`let_go`].
+pub(crate) fn worker_to_block(source: &str) -> PoolConfig {
+    worker(&format!("{BLOCK}{}", dedent(source)))
+}
+
+/// Lets the call of `block` with this mark return.
+pub(crate) fn let_go(mark: &Path) {
+    fs::write(format!("{}.go", mark.display()), "").expect("a file");
+}
+
 /// A script of exactly these lines, in the test's scratch folder.
 pub(crate) fn script(source: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);

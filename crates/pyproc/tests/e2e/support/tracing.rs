@@ -73,8 +73,9 @@ impl Subscriber for Events {
     fn exit(&self, _: &Id) {}
 }
 
+/// What a span or an event carries, as text.
 #[derive(Default)]
-struct Fields(BTreeMap<String, String>);
+pub(super) struct Fields(pub(super) BTreeMap<String, String>);
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
