@@ -124,6 +124,7 @@ impl ServeArguments {
                 text => Some(place("--metrics-listen", text)?),
             },
             token_file: self.token_file,
+            allow_unauthenticated: self.allow_unauthenticated,
             threads: 1,
             max_connections: 20_000,
             max_request_body: 64 << 20,

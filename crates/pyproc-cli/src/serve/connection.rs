@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -16,9 +18,10 @@ use super::answer::{Site, answer};
 use super::connections::{Open, Order};
 use super::listener::Stream;
 use super::settings::Settings;
+use super::streams::Streams;
 
 /// How hyper is to speak.
-pub(super) type Protocol = Builder<TokioExecutor>;
+pub(super) type Protocol = Builder<Streams>;
 
 /// Requests of one HTTP/2 connection at the same time.
 const STREAMS: u32 = 256;
@@ -34,7 +37,7 @@ const PING: Duration = Duration::from_secs(30);
 pub(super) fn protocol(settings: &Settings) -> Protocol {
     /// What hyper keeps on the stack; any other number costs an allocation.
     const HEADERS: usize = 100;
-    let mut protocol = Builder::new(TokioExecutor::new());
+    let mut protocol = Builder::new(Streams::new(settings.body_timeout));
     let mut http1 = protocol.http1();
     http1.max_buf_size(settings.max_header_bytes.max(8 << 10));
     if settings.max_headers != HEADERS {
@@ -61,7 +64,9 @@ pub(super) async fn serve(stream: Stream, open: Open, site: Site, protocol: Arc<
         open: Arc::clone(&open),
     };
     let requests = Arc::clone(&open);
-    let service = service_fn(move |request| answer(site.clone(), requests.request(), request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(site.clone(), requests.request(request.version()), request)
+    });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let mut finishing = false;
     poll_fn(|context| {
@@ -102,11 +107,11 @@ impl AsyncRead for Watched {
 
 impl Watched {
     #[inline]
-    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        if written.is_pending() {
-            self.open.write_waits();
-        } else {
-            self.open.written();
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Pending => self.open.write_waits(),
+            Poll::Ready(Ok(bytes)) => self.open.written(*bytes),
+            Poll::Ready(Err(_)) => {}
         }
         written
     }
@@ -136,6 +141,8 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It is asked for when all is written.
+        self.open.flushed();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -15,30 +15,37 @@ mod listener;
 mod load;
 mod media;
 mod memory;
+mod origin;
 mod pages;
 mod problem;
 mod prometheus;
 pub(crate) mod settings;
 mod stop;
+mod streams;
 mod timeout;
 mod tokens;
+mod turned_away;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyproc::Pool;
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::failure::Failure;
 use answer::Site;
 use app::App;
 use connection::Protocol;
-use listener::{Listener, Stream};
+use connections::Connections;
+use listener::Listener;
 use settings::Settings;
 use stop::Signals;
 use tokens::Tokens;
+use turned_away::TurnedAway;
+
+/// Connections for metrics.
+const METRICS_CONNECTIONS: usize = 32;
 
 /// Serves until a signal comes, then until everything has its answer.
 pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
@@ -60,8 +67,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let recorder = prometheus::install()?;
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
-    let most = announce::connections(&settings);
-    let app = App::new(settings, most, tokens);
+    let connections = announce::connections(&settings);
+    let app = App::new(settings, connections, tokens);
     let mut tasks = background(&app);
 
     let protocol = Arc::new(connection::protocol(&app.settings));
@@ -69,6 +76,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let bound = listener.bound().clone();
     let site = Site {
         app: Arc::clone(&app),
+        connections: Arc::clone(&app.connections),
         pages: pages::gateway(Arc::clone(&app)),
         calls: true,
     };
@@ -78,8 +86,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     if let Some(listen) = &app.settings.metrics_listen {
         let listener = Listener::bind(listen)?;
         metrics = Some(listener.bound().clone());
+        // Who scrapes is served when clients have taken all other connections.
+        let connections = Connections::new(&app.settings, METRICS_CONNECTIONS);
+        let watched = Arc::clone(&connections);
+        tasks.spawn(async move { watched.watch().await });
         let site = Site {
             app: Arc::clone(&app),
+            connections,
             pages: pages::metrics(Arc::clone(&app), recorder),
             calls: false,
         };
@@ -135,19 +148,18 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
     /// Out of descriptors: some are given back soon.
     const PAUSE: Duration = Duration::from_millis(100);
     let mut complained = false;
+    let mut turned_away = TurnedAway::default();
     loop {
         match listener.accept().await {
             Ok(stream) => {
                 complained = false;
-                match site.app.connections.open() {
+                match site.connections.open() {
                     Some(open) => {
                         let serving =
                             connection::serve(stream, open, site.clone(), Arc::clone(&protocol));
                         tokio::spawn(serving);
                     }
-                    None => {
-                        tokio::spawn(turn_away(stream));
-                    }
+                    None => turned_away.tell(stream),
                 }
             }
             // The client has gone meanwhile.
@@ -161,14 +173,4 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
             }
         }
     }
-}
-
-/// Tells a client that there are too many connections.
-async fn turn_away(mut stream: Stream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    let _ = timeout(Duration::from_secs(1), async {
-        stream.write_all(ANSWER).await?;
-        stream.shutdown().await
-    })
-    .await;
 }
