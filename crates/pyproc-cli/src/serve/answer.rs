@@ -28,7 +28,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Clone)]
 pub(super) struct Site {
     pub(super) app: Arc<App>,
-    /// Those of its listener.
+    /// Those of this listener.
     pub(super) connections: Arc<Connections>,
     /// Everything but calls.
     pub(super) pages: Router,
@@ -42,15 +42,21 @@ pub(super) async fn answer(
     active: Active,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, std::convert::Infallible> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Before a header is added, since they are counted.
+    let refused = refused(&site, &parts);
     let id = request_id(parts.headers.get(REQUEST_ID));
+    parts.headers.insert(REQUEST_ID, id.clone());
     let version = parts.version;
     let name = parts.uri.path().strip_prefix(call::PREFIX);
     let mut unread = false;
-    let mut response = match (refused(&site, &parts), name) {
+    let mut response = match (refused, name) {
         (Some(problem), _) => {
             unread = discard(body);
-            problem.into_response().map(Full::new).map(Either::Left)
+            problem
+                .into_response(Some(&id))
+                .map(Full::new)
+                .map(Either::Left)
         }
         (None, Some(name)) if site.calls => {
             let (response, rest) = call(&site.app, name, &parts, body).await;

@@ -19,6 +19,7 @@ mod origin;
 mod pages;
 mod problem;
 mod prometheus;
+mod sample;
 pub(crate) mod settings;
 mod stop;
 mod streams;
@@ -75,8 +76,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let listener = Listener::bind(&app.settings.listen)?;
     let bound = listener.bound().clone();
     let site = Site {
-        app: Arc::clone(&app),
         connections: Arc::clone(&app.connections),
+        app: Arc::clone(&app),
         pages: pages::gateway(Arc::clone(&app)),
         calls: true,
     };
@@ -86,13 +87,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     if let Some(listen) = &app.settings.metrics_listen {
         let listener = Listener::bind(listen)?;
         metrics = Some(listener.bound().clone());
-        // Who scrapes is served when clients have taken all other connections.
+        // Of its own, so that a scraper holds up no shutdown and is served when clients have taken
+        // all others.
         let connections = Connections::new(&app.settings, METRICS_CONNECTIONS);
-        let watched = Arc::clone(&connections);
-        tasks.spawn(async move { watched.watch().await });
+        tasks.spawn(watch(Arc::clone(&connections)));
         let site = Site {
-            app: Arc::clone(&app),
             connections,
+            app: Arc::clone(&app),
             pages: pages::metrics(Arc::clone(&app), recorder),
             calls: false,
         };
@@ -133,14 +134,18 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 /// What goes on beside requests, until the set is dropped.
 fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let connections = Arc::clone(&app.connections);
-    tasks.spawn(async move { connections.watch().await });
+    tasks.spawn(watch(Arc::clone(&app.connections)));
     let loaded = Arc::clone(app);
     tasks.spawn(async move { loaded.load.watch().await });
     if let Some(tokens) = app.tokens.clone() {
         tasks.spawn(tokens.watch());
     }
     tasks
+}
+
+/// Closes connections that take too long, for ever.
+async fn watch(connections: Arc<Connections>) {
+    connections.watch().await;
 }
 
 /// Takes connections, for ever.
