@@ -37,6 +37,8 @@ mod watch;
 
 pub use allocate::BodyMut;
 pub use body::{Body, Reply};
+#[cfg(feature = "schema")]
+pub use config::schema;
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
 pub use description::Call;
 pub use error::{
