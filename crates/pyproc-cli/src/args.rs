@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Bench(BenchArguments),
     /// Put the functions of a target behind HTTP
     Serve(ServeArguments),
+    /// Show the configuration of `serve`
+    Config(ConfigArguments),
 }
 
 /// What to call, and with what.
@@ -129,6 +131,18 @@ pub(crate) struct ServeArguments {
     /// Let everybody call who reaches the address
     #[arg(long)]
     pub(crate) allow_unauthenticated: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the JSON schema of the configuration (draft 7)
+    Schema,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod call;
+mod config;
 mod failure;
 mod list;
 mod log;
@@ -36,6 +37,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List(arguments) => list::run(arguments.resolve()?),
         Command::Bench(arguments) => bench::run(arguments.resolve()?),
         Command::Serve(arguments) => serve::run(arguments.resolve()?),
+        Command::Config(arguments) => match arguments.command {
+            args::ConfigCommand::Schema => output::json(&config::keys::schema()),
+        },
     }
 }
 
