@@ -45,6 +45,9 @@ pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
 };
+// For the program `pyproc`, which misses keys and variables as a pool misses functions.
+#[doc(hidden)]
+pub use error::nearest;
 pub use functions::FunctionInfo;
 pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;

@@ -78,8 +78,12 @@ pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
 
 /// What is known about a key.
 pub(crate) struct Key {
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) kind: Kind,
+    /// The flag, without its dashes. `target` and `args` stand on the command line without one.
+    pub(crate) flag: Option<String>,
+    /// The variable. A table has none: its names would be lost in it.
+    pub(crate) variable: Option<String>,
     /// The heading that it stands under.
     pub(crate) group: &'static str,
     /// What it is, with its default and bounds, in one paragraph.
@@ -109,23 +113,13 @@ pub(crate) enum Kind {
 }
 
 impl Key {
-    /// The flag, without its dashes. `target` and `args` stand on the command line without one.
-    pub(crate) fn flag(&self) -> Option<String> {
-        (!["target", "args"].contains(&self.name.as_str())).then(|| self.name.replace('_', "-"))
-    }
-
     /// How the key is given on the command line.
     pub(crate) fn on_command_line(&self) -> String {
-        match self.name.as_str() {
-            "target" => "TARGET".to_owned(),
-            "args" => "-- ARGS…".to_owned(),
-            _ => format!("--{}", self.flag().unwrap_or_default()),
+        match &self.flag {
+            Some(flag) => format!("--{flag}"),
+            None if self.name == "args" => "-- ARGS".to_owned(),
+            None => self.name.to_uppercase(),
         }
-    }
-
-    /// The variable. A table has none: it has a variable's name in it already.
-    pub(crate) fn variable(&self) -> Option<String> {
-        (self.kind != Kind::TableOfText).then(|| format!("PYPROC_{}", self.name.to_uppercase()))
     }
 }
 
@@ -141,9 +135,14 @@ pub(crate) fn keys() -> &'static [Key] {
                 // A test sees that there is none without.
                 let Some(property) = property else { continue };
                 let description = property["description"].as_str().unwrap_or_default();
+                let kind = kind(property);
+                let has_flag = !["target", "args"].contains(&name);
+                let has_variable = kind != Kind::TableOfText;
                 keys.push(Key {
-                    name: name.to_owned(),
-                    kind: kind(property),
+                    name,
+                    kind,
+                    flag: has_flag.then(|| name.replace('_', "-")),
+                    variable: has_variable.then(|| format!("PYPROC_{}", name.to_uppercase())),
                     group,
                     summary: description
                         .split("\n\n")
@@ -171,9 +170,10 @@ pub(crate) fn schema() -> Value {
     let [pool, gateway] = &mut properties;
     let mut properties: Map<String, Value> = pool.chain(gateway).collect();
     for key in keys() {
-        properties[&key.name]["x-command-line"] = key.on_command_line().into();
-        if let Some(variable) = key.variable() {
-            properties[&key.name]["x-variable"] = variable.into();
+        properties[key.name]["x-part"] = if key.is_pool { "pool" } else { "gateway" }.into();
+        properties[key.name]["x-command-line"] = key.on_command_line().into();
+        if let Some(variable) = &key.variable {
+            properties[key.name]["x-variable"] = variable.as_str().into();
         }
     }
     let groups: Vec<Value> = GROUPS
