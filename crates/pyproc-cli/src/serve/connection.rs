@@ -43,7 +43,9 @@ pub(super) fn protocol(settings: &Settings) -> Protocol {
     if settings.max_headers != HEADERS {
         http1.max_headers(settings.max_headers);
     }
-    let list = u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX);
+    /// Each field counts 32 bytes beside its own, and 32,768 fit into a map of them.
+    const LIST: u32 = 32 << 15;
+    let list = u32::try_from(settings.max_header_bytes).map_or(LIST, |list| list.min(LIST));
     protocol
         .http2()
         .timer(TokioTimer::new())

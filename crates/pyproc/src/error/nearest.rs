@@ -7,7 +7,8 @@ const ALIKE: f64 = 0.8;
 const LONGEST: usize = 256;
 
 /// The name among `names` that `wanted` is most likely a misspelling of, if any is close.
-pub(crate) fn nearest<'n>(wanted: &str, names: &'n [String]) -> Option<&'n str> {
+#[must_use]
+pub fn nearest<'n>(wanted: &str, names: &'n [String]) -> Option<&'n str> {
     if wanted.len() > LONGEST {
         return None;
     }
