@@ -35,7 +35,9 @@ pub(crate) struct GatewayConfig {
 
     /// Whether everybody may call who reaches an address that other machines can reach. Default: false.
     ///
-    /// It is for containers and for networks that let only the right ones through.
+    /// It is for containers and for networks that let only the right ones through. Without it and without a
+    /// `token_file`, requests for other hosts than this machine, and from web pages of others, are refused
+    /// with 403.
     pub(crate) allow_unauthenticated: bool,
 
     /// Threads that serve HTTP, 1 to 1024. Default: 1.

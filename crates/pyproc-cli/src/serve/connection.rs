@@ -37,14 +37,14 @@ const PING: Duration = Duration::from_secs(30);
 pub(super) fn protocol(settings: &Settings) -> Protocol {
     /// What hyper keeps on the stack; any other number costs an allocation.
     const HEADERS: usize = 100;
+    /// What HTTP/2 can take: a field counts 32 bytes beside its own, and 32,768 fit into a map of them.
+    const LIST: u32 = 32 << 15;
     let mut protocol = Builder::new(Streams::new(settings.body_timeout));
     let mut http1 = protocol.http1();
     http1.max_buf_size(settings.max_header_bytes.max(8 << 10));
     if settings.max_headers != HEADERS {
         http1.max_headers(settings.max_headers);
     }
-    /// Each field counts 32 bytes beside its own, and 32,768 fit into a map of them.
-    const LIST: u32 = 32 << 15;
     let list = u32::try_from(settings.max_header_bytes).map_or(LIST, |list| list.min(LIST));
     protocol
         .http2()
