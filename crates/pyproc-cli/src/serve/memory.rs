@@ -50,7 +50,10 @@ impl Share {
 
     /// The bytes that the share was taken for; it is given back with the last of them.
     pub(super) fn around(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Owned { bytes, _share: self })
+        Bytes::from_owner(Owned {
+            bytes,
+            _share: self,
+        })
     }
 }
 

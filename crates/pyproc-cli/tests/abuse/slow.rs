@@ -122,7 +122,11 @@ fn answers_that_nobody_takes_are_dropped() {
 #[test]
 fn answers_that_nobody_takes_have_one_bound() {
     const SIZE: usize = 4 << 20;
-    let gateway = Gateway::start(&["--request-memory=16MiB", "--body-timeout=5m"]);
+    let gateway = Gateway::start(&[
+        "--max-request-body=1MiB",
+        "--request-memory=16MiB",
+        "--body-timeout=5m",
+    ]);
     let mut readers: Vec<Client> = Vec::new();
     let mut refused = None;
     wait_until("an answer too many", || {
