@@ -19,6 +19,9 @@ use super::{media, timeout};
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
 
+/// Answers of so many bytes are counted; smaller ones fit into what a connection takes anyway.
+const LARGE: usize = 64 << 10;
+
 /// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent. A body that was
 /// not read to its end comes back.
 pub(super) async fn call(
@@ -28,8 +31,9 @@ pub(super) async fn call(
     body: Incoming,
 ) -> (Response<Bytes>, Option<Incoming>) {
     let mut body = Some(body);
-    match answer(app, name, parts, &mut body).await {
-        Ok(reply) => (response(reply), None),
+    let reply = answer(app, name, parts, &mut body).await;
+    match reply.and_then(|reply| response(app, reply)) {
+        Ok(response) => (response, None),
         Err(problem) => (problem.into_response(parts.headers.get(REQUEST_ID)), body),
     }
 }
@@ -148,9 +152,29 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     }
 }
 
-fn response(reply: Reply) -> Response<Bytes> {
+/// A result as an answer. Until its client has taken it, a large one takes memory that is bounded.
+fn response(app: &App, reply: Reply) -> Result<Response<Bytes>, Problem> {
     let content_type = media::header(reply.content_type());
-    let mut response = Response::new(reply.into_bytes());
+    let bytes = reply.into_bytes();
+    let bytes = if bytes.len() < LARGE {
+        bytes
+    } else {
+        let mut share = app.answers.share();
+        if !share.grow(bytes.len()) {
+            return Err(untaken(app));
+        }
+        share.around(bytes)
+    };
+    let mut response = Response::new(bytes);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    Ok(response)
+}
+
+fn untaken(app: &App) -> Problem {
+    let limit = pyproc::Size::from(app.answers.limit() as u64);
+    let detail = format!(
+        "the function has run, but answers that clients have not taken yet have the {limit} that \
+         `request_memory` allows them; try again later"
+    );
+    Problem::unavailable("overloaded", detail, Duration::from_secs(1)).after_a_run()
 }
