@@ -22,8 +22,14 @@ use crate::scheduler::Nanos;
 /// Between two offers of the processor to whoever waits for it: each costs a system call.
 const OFFER_NS: Nanos = 2_000;
 
-/// A look that comes so soon after the last one comes from a runtime with nothing else to do.
-const IDLE_NS: Nanos = 1_000;
+/// When there is more time between two looks, the runtime has had something else to do meanwhile.
+const IDLE_NS: Nanos = 3_000;
+
+/// Calls from one sleep to the next from which on wake-ups are cheap: many calls share one.
+const CROWD: u64 = 4;
+
+/// How long a look may take then.
+const CROWDED_NS: Nanos = 10_000;
 
 /// What the pool knows of its attendant.
 pub(crate) struct Attention {
@@ -32,6 +38,8 @@ pub(crate) struct Attention {
     /// It waits to be woken, by a submission or by a bell.
     asleep: bool,
     waker: Option<Waker>,
+    /// Calls come in batches.
+    crowded: bool,
 }
 
 impl Attention {
@@ -52,6 +60,23 @@ impl Core {
         }
     }
 
+    fn set_crowded(&mut self, crowded: bool) {
+        let Some(attention) = &mut self.attention else {
+            return;
+        };
+        if std::mem::replace(&mut attention.crowded, crowded) != crowded {
+            for end in self.ends.ends.iter().flatten() {
+                end.lane.set_crowded(crowded);
+            }
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.attention
+            .as_ref()
+            .is_some_and(|attention| attention.crowded)
+    }
+
     /// A worker that is up rings the attendant if there is one, and the driver otherwise. Where that cannot
     /// be arranged, the driver goes on hearing it.
     pub(crate) fn direct_bell(&mut self, driver: &OwnedFd, worker: usize) {
@@ -63,12 +88,16 @@ impl Core {
         // Without flags the driver still hears of the end of a worker.
         let heard = match &self.attention {
             Some(attention) => {
+                end.lane.set_crowded(attention.crowded);
                 if epoll::add(&*attention.bells, bell, data, epoll::EventFlags::IN).is_err() {
                     return;
                 }
                 epoll::EventFlags::empty()
             }
-            None => epoll::EventFlags::IN,
+            None => {
+                end.lane.set_crowded(false);
+                epoll::EventFlags::IN
+            }
         };
         // It fails where the worker has closed its end, of which the driver has heard.
         let _ = epoll::modify(driver, bell, data, heard);
@@ -86,7 +115,9 @@ pub struct Attendant {
     bells: Arc<OwnedFd>,
     /// The pool's activity at the last look.
     seen: u64,
-    /// When something last happened.
+    /// Submissions and answers since it last slept.
+    burst: u64,
+    /// When something last happened, later by what the runtime has done meanwhile.
     since: Nanos,
     looked: Nanos,
     offered: Nanos,
@@ -116,6 +147,7 @@ impl Attendant {
             bells: Arc::clone(&bells),
             asleep: false,
             waker: None,
+            crowded: false,
         });
         for worker in 0..core.ends.ends.len() {
             core.direct_bell(&shared.epoll, worker);
@@ -125,6 +157,7 @@ impl Attendant {
             shared: Arc::clone(shared),
             bells,
             seen: 0,
+            burst: 0,
             since: 0,
             looked: 0,
             offered: 0,
@@ -137,40 +170,58 @@ impl Attendant {
         let mut core = shared.core.lock();
         let now = now_ns();
         let more = core.drain(now);
-        let moved = core.activity != self.seen;
+        let happened = core.activity.wrapping_sub(self.seen);
         self.seen = core.activity;
-        if moved {
-            self.since = now;
+        self.burst += happened;
+        if self.burst >= 2 * CROWD {
+            core.set_crowded(true);
         }
-        let waited = now.saturating_sub(self.since);
+        let between = now.saturating_sub(self.looked);
+        let idle = between < IDLE_NS;
+        if happened > 0 {
+            self.since = now;
+        } else if !idle {
+            self.since += between;
+        }
         let waits = core.scheduler.sent() > 0;
-        if more || (waits && (moved || waited < core.spin_ns())) {
-            let idle = now.saturating_sub(self.looked) < IDLE_NS;
-            let offers = idle && !moved && now.saturating_sub(self.offered) >= OFFER_NS;
+        let budget = match core.is_crowded() {
+            true => core.spin_ns().min(CROWDED_NS),
+            false => core.spin_ns(),
+        };
+        if more || (waits && (happened > 0 || now.saturating_sub(self.since) < budget)) {
             shared.unlock(core);
-            if offers {
-                // Whoever is waited for may be waiting for this very processor.
-                std::thread::yield_now();
-                self.offered = now;
-            }
-            self.looked = now;
+            self.again(now, idle && happened == 0);
             return Look::Again;
         }
         if core.scheduler.busy() > 0 {
             core.arm();
             if !core.woken.is_empty() {
                 shared.unlock(core);
-                self.looked = now;
+                self.again(now, false);
                 return Look::Again;
             }
         }
         core.spun(!waits);
+        if self.burst < 2 * CROWD {
+            core.set_crowded(false);
+        }
+        self.burst = 0;
         if let Some(attention) = &mut core.attention {
             attention.asleep = true;
             attention.waker = Some(context.waker().clone());
         }
         shared.unlock(core);
         Look::Sleep
+    }
+
+    /// Before the next look: in a runtime without anything else to do, whoever is waited for may be
+    /// waiting for this very processor.
+    fn again(&mut self, now: Nanos, idle: bool) {
+        if idle && now.saturating_sub(self.offered) >= OFFER_NS {
+            self.offered = now;
+            std::thread::yield_now();
+        }
+        self.looked = now;
     }
 
     /// To be called when the descriptor was readable, before the next look.
