@@ -7,6 +7,7 @@
 mod announce;
 mod answer;
 mod app;
+mod attend;
 mod body;
 mod call;
 mod connection;
@@ -111,6 +112,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             return Ok(());
         }
     };
+    tasks.spawn(attend::attend(pool.clone()));
     app.started(&pool);
     crate::log::release();
     announce::ready(&app, &pool, &bound, metrics.as_ref());
