@@ -6,6 +6,7 @@ The variables are those of OpenTelemetry. Who sets up a provider while the worke
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import threading
@@ -81,23 +82,21 @@ def _set_up() -> Callable[[], None]:
 def _exporter() -> Any:
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: PLC0415
 
-    protocol = next(filter(None, map(os.environ.get, _PROTOCOLS)), "http/protobuf")
-    if protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter  # noqa: PLC0415
-    else:
-        from opentelemetry.exporter.otlp.proto.http import trace_exporter  # noqa: PLC0415
+    grpc = next(filter(None, map(os.environ.get, _PROTOCOLS)), "") == "grpc"
+    name = f"opentelemetry.exporter.otlp.proto.{'grpc' if grpc else 'http'}"
+    trace_exporter: Any = importlib.import_module(f"{name}.trace_exporter")
 
     class Exporter(SpanExporter):
         """The real one, whose complaints are heard once until it works again."""
 
         def __init__(self) -> None:
-            self._inner = trace_exporter.OTLPSpanExporter()
+            self._inner: Any = trace_exporter.OTLPSpanExporter()
             self._lost = 0
-            for name in (trace_exporter.__name__, "opentelemetry.exporter.otlp.proto.grpc.exporter"):
-                logging.getLogger(name).addFilter(lambda _: self._lost == 0)
+            for module in ("trace_exporter", "exporter"):
+                logging.getLogger(f"{name}.{module}").addFilter(lambda _: self._lost == 0)
 
         def export(self, spans: Sequence[Any]) -> SpanExportResult:
-            result = self._inner.export(spans)
+            result: SpanExportResult = self._inner.export(spans)
             if result is not SpanExportResult.SUCCESS:
                 self._lost += len(spans)
             elif self._lost:
@@ -110,6 +109,6 @@ def _exporter() -> Any:
                 self._inner.shutdown()
 
         def force_flush(self, timeout_millis: int = 30_000) -> bool:
-            return self._inner.force_flush(timeout_millis)
+            return bool(self._inner.force_flush(timeout_millis))
 
     return Exporter()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::log::Format;
 use clap::{Args, Parser, Subcommand};
 
 /// Call Python functions from the shell, through a pool of worker processes.
@@ -141,6 +142,18 @@ pub(crate) struct ServeArguments {
     /// Let everybody call who reaches the address
     #[arg(long)]
     pub(crate) allow_unauthenticated: bool,
+
+    /// How the log is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Pretty)]
+    pub(crate) log: Format,
+
+    /// What is logged, in the syntax of RUST_LOG
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log_filter: Option<String>,
+
+    /// Where traces go: a collector that takes OTLP over HTTP
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

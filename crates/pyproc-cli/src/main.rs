@@ -10,6 +10,7 @@ mod failure;
 mod list;
 mod log;
 mod options;
+mod otlp;
 mod output;
 mod serve;
 
@@ -30,11 +31,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    log::start()?;
+    if !matches!(arguments.command, Command::Serve(_)) {
+        log::start_for_command()?;
+    }
     match arguments.command {
         Command::Call(arguments) => call::run(arguments.resolve()?),
         Command::List(arguments) => list::run(arguments.resolve()?),
         Command::Bench(arguments) => bench::run(arguments.resolve()?),
+        // It says itself how its log is to look.
         Command::Serve(arguments) => serve::run(arguments.resolve()?),
     }
 }

@@ -138,6 +138,9 @@ impl ServeArguments {
             shutdown_delay: self.shutdown_delay,
             shutdown_timeout: self.shutdown_timeout,
             show_tracebacks: false,
+            log: self.log,
+            log_filter: self.log_filter,
+            otlp_endpoint: self.otlp_endpoint,
         })
     }
 }

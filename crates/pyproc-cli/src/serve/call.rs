@@ -4,33 +4,35 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use pyproc::{Body, CallError, ContentType, Pool, Reply, TraceContext};
+use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
-use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
 use super::body::{discard, receive};
 use super::problem::Problem;
+use super::trace::Told;
 use super::{media, timeout};
 
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
 
 /// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent.
-pub(super) async fn call(app: &App, name: &str, parts: &Parts, body: Incoming) -> Response<Bytes> {
+pub(super) async fn call(
+    app: &App,
+    name: &str,
+    parts: &Parts,
+    body: Incoming,
+    told: &Told<'_>,
+) -> Result<Response<Bytes>, Problem> {
     let mut body = Some(body);
-    match answer(app, name, parts, &mut body).await {
-        Ok(reply) => response(reply),
-        Err(problem) => {
-            if let Some(body) = body {
-                discard(body);
-            }
-            problem.into_response(parts.headers.get(REQUEST_ID))
-        }
+    let answered = answer(app, name, parts, &mut body, told).await;
+    if let (Err(_), Some(body)) = (&answered, body) {
+        discard(body);
     }
+    answered.map(response)
 }
 
 async fn answer(
@@ -38,6 +40,7 @@ async fn answer(
     name: &str,
     parts: &Parts,
     body: &mut Option<Incoming>,
+    told: &Told<'_>,
 ) -> Result<Reply, Problem> {
     let function = percent_decode_str(name).decode_utf8_lossy();
     if parts.method != Method::POST {
@@ -69,18 +72,16 @@ async fn answer(
     };
     *body = None;
 
-    let mut request = pool
+    let request = pool
         .request(&function)
         .body(arguments)
         .accept(wanted.content_type);
+    let mut request = told.describe(request);
     if wanted.raw_bytes {
         request = request.raw_bytes();
     }
     if let Some(limit) = limit {
         request = request.timeout(limit);
-    }
-    if let Some(context) = trace(&parts.headers) {
-        request = request.trace_context(context);
     }
     match request.send().await {
         Ok(reply) => {
@@ -132,15 +133,6 @@ fn described(content_type: ContentType, bytes: Bytes) -> Body {
         ContentType::Raw => Body::raw(bytes),
         _ => Body::json(bytes),
     }
-}
-
-fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    TraceContext::from_headers(Some(text("traceparent")?), text("tracestate"))
 }
 
 /// The problem of a call that failed. The queue's length says when to come back.

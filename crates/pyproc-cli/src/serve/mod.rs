@@ -23,6 +23,7 @@ pub(crate) mod settings;
 mod stop;
 mod timeout;
 mod tokens;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::failure::Failure;
+use crate::{log, otlp};
 use answer::Site;
 use app::App;
 use connection::Protocol;
@@ -41,9 +43,21 @@ use listener::{Listener, Stream};
 use settings::Settings;
 use stop::Signals;
 use tokens::Tokens;
+pub(crate) use trace::REQUESTS;
 
 /// Serves until a signal comes, then until everything has its answer.
-pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
+pub(crate) fn run(mut settings: Settings) -> Result<(), Failure> {
+    // A pool that has no name cannot start either, and says why.
+    let name = settings.pool.clone().resolve().map(|pool| pool.name);
+    let traces = otlp::start(settings.otlp_endpoint.as_deref(), &name.unwrap_or_default())?;
+    log::start(
+        settings.log,
+        settings.log_filter.as_deref(),
+        traces.as_ref(),
+    )?;
+    if let Some(traces) = &traces {
+        traces.tell_workers(&mut settings.pool);
+    }
     let runtime = if settings.threads == 1 {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -54,7 +68,13 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
             .enable_all()
             .build()?
     };
-    runtime.block_on(serve(settings))
+    let served = runtime.block_on(serve(settings));
+    // Before the last spans are sent, everything that makes some has ended.
+    drop(runtime);
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    served
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
@@ -105,7 +125,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         }
     };
     app.started(&pool);
-    crate::log::release();
+    log::release();
     announce::ready(&app, &pool, &bound, metrics.as_ref());
 
     let signal = signals.next().await;

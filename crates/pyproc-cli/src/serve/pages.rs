@@ -12,7 +12,7 @@ use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use super::answer::REQUEST_ID;
+use super::trace::REQUEST_ID;
 use super::app::{App, Phase};
 use super::problem::Problem;
 use crate::list::Listed;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use pyproc::PoolConfig;
 
+use crate::log::Format;
+
 /// A configuration that was checked. The keys of the configuration have the same names.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -42,6 +44,12 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     /// Whether clients see the tracebacks of exceptions.
     pub(crate) show_tracebacks: bool,
+    /// How the log is written.
+    pub(crate) log: Format,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub(crate) log_filter: Option<String>,
+    /// Where traces go; without it OpenTelemetry's variables may say so.
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 /// A place to listen at.
