@@ -77,10 +77,13 @@ pub(crate) fn start(
     let _ = FORMAT.set(format);
     // Spans are for traces: a line says itself what it belongs to.
     let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(level);
-    tracing_subscriber::registry()
-        .with(lines(format).with_filter(targets.and(events)))
-        .with(traces.map(Traces::layer))
-        .init();
+    let lines = lines(format).with_filter(targets.and(events));
+    let subscriber = tracing_subscriber::registry().with(lines);
+    match traces {
+        // A layer that is not there would still want every span.
+        None => subscriber.init(),
+        Some(traces) => subscriber.with(traces.layer()).init(),
+    }
     Ok(())
 }
 

@@ -73,14 +73,15 @@ pub(crate) fn start(endpoint: Option<&str>, service: &str) -> Result<Option<Trac
     }
     let wrong = |problem: &dyn std::fmt::Display| {
         Failure::Usage(format!(
-            "{name} is {url:?}: {problem}; write the address of a collector that takes OTLP over HTTP, \
+            "{name} leads to {url:?}: {problem}; write the address of a collector that takes OTLP over HTTP, \
              such as http://collector:4318"
         ))
     };
-    let uri: Uri = url.parse().map_err(|error| wrong(&error))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-        return Err(wrong(&"no http:// or https:// address"));
-    }
+    let uri = url.parse::<Uri>().ok().filter(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|it| !it.is_empty())
+    });
+    let uri = uri.ok_or_else(|| wrong(&"that is no http:// or https:// address"))?;
     let timeout = TIMEOUTS
         .iter()
         .find_map(|name| variable(name)?.parse().ok())
