@@ -13,12 +13,13 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::config::gateway::LogFormat as Format;
 use crate::failure::Failure;
 use crate::otlp::Traces;
 
 /// The variable that chooses what is shown, in the syntax of `RUST_LOG`: `debug`, `pyproc=trace`.
 /// Who sets it sees every line at once.
-const VARIABLE: &str = "PYPROC_LOG";
+const VARIABLE: &str = "PYPROC_LOG_FILTER";
 
 /// What Python code wrote; failures of the pool itself reach the user as the program's one message.
 const DEFAULT_OF_COMMANDS: &str = "pyproc::worker=info";
@@ -29,15 +30,6 @@ pub(crate) const DEFAULT: &str = "pyproc=info,opentelemetry=warn";
 /// Bytes that are held back at most; a start that says more shows it.
 const HELD_MAX: usize = 64 * 1024;
 
-/// How lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// One line each, for people.
-    Pretty,
-    /// One JSON object each, for programs.
-    Json,
-}
-
 /// The lines of a start that is not over; `None` when lines go straight to stderr.
 static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
@@ -46,7 +38,7 @@ static FORMAT: OnceLock<Format> = OnceLock::new();
 
 /// The log of a command that a person runs: plain lines, without a time.
 pub(crate) fn start_for_command() -> Result<(), Failure> {
-    let chosen = std::env::var(VARIABLE).ok();
+    let chosen = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let text = chosen.as_deref().unwrap_or(DEFAULT_OF_COMMANDS);
     let targets = targets(VARIABLE, text)?;
     hold(chosen.is_none());
@@ -66,14 +58,10 @@ pub(crate) fn start_for_command() -> Result<(), Failure> {
 ///
 /// # Errors
 /// When `filter` is none.
-pub(crate) fn start(
-    format: Format,
-    filter: Option<&str>,
-    traces: Option<&Traces>,
-) -> Result<(), Failure> {
-    let targets = targets("log_filter", filter.unwrap_or(DEFAULT))?;
+pub(crate) fn start(format: Format, filter: &str, traces: Option<&Traces>) -> Result<(), Failure> {
+    let targets = targets("log_filter", filter)?;
     let level = Layer::<Registry>::max_level_hint(&targets).unwrap_or(LevelFilter::TRACE);
-    hold(filter.is_none() && format == Format::Pretty);
+    hold(filter == DEFAULT && format == Format::Pretty);
     let _ = FORMAT.set(format);
     // Spans are for traces: a line says itself what it belongs to.
     let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(level);

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod call;
+mod config;
 mod failure;
 mod list;
 mod log;
@@ -31,15 +32,28 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    if !matches!(arguments.command, Command::Serve(_)) {
-        log::start_for_command()?;
-    }
     match arguments.command {
-        Command::Call(arguments) => call::run(arguments.resolve()?),
-        Command::List(arguments) => list::run(arguments.resolve()?),
-        Command::Bench(arguments) => bench::run(arguments.resolve()?),
-        // It says itself how its log is to look.
-        Command::Serve(arguments) => serve::run(arguments.resolve()?),
+        Command::Call(arguments) => {
+            log::start_for_command()?;
+            call::run(arguments.resolve()?)
+        }
+        Command::List(arguments) => {
+            log::start_for_command()?;
+            list::run(arguments.resolve()?)
+        }
+        Command::Bench(arguments) => {
+            log::start_for_command()?;
+            bench::run(arguments.resolve()?)
+        }
+        Command::Serve(arguments) => {
+            let effective = config::load(arguments.flags)?;
+            let settings = &effective.settings;
+            let traces = otlp::start(settings.otlp_endpoint.as_deref(), &settings.name)?;
+            log::start(settings.log, &settings.log_filter, traces.as_ref())?;
+            effective.warn();
+            serve::run(effective.settings, traces)
+        }
+        Command::Config(arguments) => arguments.run(),
     }
 }
 

@@ -34,7 +34,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::failure::Failure;
-use crate::{log, otlp};
+use crate::log;
+use crate::otlp::Traces;
 use answer::Site;
 use app::App;
 use connection::Protocol;
@@ -46,15 +47,7 @@ use tokens::Tokens;
 pub(crate) use trace::REQUESTS;
 
 /// Serves until a signal comes, then until everything has its answer.
-pub(crate) fn run(mut settings: Settings) -> Result<(), Failure> {
-    // A pool that has no name cannot start either, and says why.
-    let name = settings.pool.clone().resolve().map(|pool| pool.name);
-    let traces = otlp::start(settings.otlp_endpoint.as_deref(), &name.unwrap_or_default())?;
-    log::start(
-        settings.log,
-        settings.log_filter.as_deref(),
-        traces.as_ref(),
-    )?;
+pub(crate) fn run(mut settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
     if let Some(traces) = &traces {
         traces.tell_workers(&mut settings.pool);
     }

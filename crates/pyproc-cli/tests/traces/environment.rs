@@ -187,7 +187,8 @@ fn an_address_that_is_none_is_one_sentence() {
         let mut marked = Marked::new();
         let output = marked
             .command
-            .args(["serve", "traced.py", "--otlp-endpoint", url])
+            .args(["serve", "traced.py"])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
             .stdin(Stdio::null())
             .output()
             .expect("the program under test");
@@ -197,7 +198,7 @@ fn an_address_that_is_none_is_one_sentence() {
             stderr.contains("that is no http:// or https:// address"),
             "{stderr}"
         );
-        assert!(stderr.starts_with("error: otlp_endpoint leads to"));
+        assert!(stderr.starts_with("error: OTEL_EXPORTER_OTLP_ENDPOINT leads to"));
         assert!(stderr.contains("such as http://collector:4318"), "{stderr}");
     }
 }
