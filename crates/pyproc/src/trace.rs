@@ -19,8 +19,8 @@ const STATE_MEMBERS: usize = 32;
 
 /// A W3C trace context, to go with a call: [`Request::trace_context`](crate::Request::trace_context).
 ///
-/// In Python `current_call()` shows it, and where the package `opentelemetry-api` is installed the
-/// function runs in a span that continues the trace.
+/// In Python `current_call()` shows it, and in a worker that uses OpenTelemetry the function runs in a
+/// span that continues the trace.
 ///
 /// ```
 /// use pyproc::TraceContext;
