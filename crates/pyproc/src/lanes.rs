@@ -308,10 +308,7 @@ impl Lanes<CallData> for Ends {
             wanted: data.wanted,
             raw_bytes: data.raw_bytes,
         };
-        let extension = match &data.trace {
-            None => &[],
-            Some(trace) => trace.extension(),
-        };
+        let extension = data.extension.as_deref().unwrap_or_default().as_bytes();
         let pushed = match &mut data.large {
             None => end.lane.push(&call, extension, &data.body),
             Some(large) => {

@@ -26,6 +26,7 @@ mod pool;
 mod python;
 mod replies;
 mod request;
+mod request_id;
 mod scheduler;
 mod segments;
 #[cfg(feature = "tower")]
@@ -55,6 +56,7 @@ pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;
 pub use pyproc_ipc::record::ContentType;
 pub use request::Request;
+pub use request_id::{InvalidRequestId, RequestId};
 #[cfg(feature = "tower")]
 pub use service::ResponseFuture;
 pub use trace::{InvalidTraceContext, TraceContext};

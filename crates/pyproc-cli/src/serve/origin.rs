@@ -45,8 +45,11 @@ pub(super) fn check_local(parts: &Parts) -> Result<(), Problem> {
         return Err(foreign(format!("is for the host {host:?}")));
     }
     let mut origins = parts.headers.get_all(ORIGIN).iter().map(text);
-    let authority = |origin: &str| origin.split_once("://").map(|(_, authority)| authority);
-    match origins.find(|origin| !authority(origin).is_some_and(is_local)) {
+    let is_ours = |origin: &str| {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_some_and(is_local)
+    };
+    match origins.find(|origin| !is_ours(origin)) {
         Some(origin) => Err(foreign(format!("comes from a page of {origin:?}"))),
         None => Ok(()),
     }
