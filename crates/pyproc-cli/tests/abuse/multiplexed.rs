@@ -100,7 +100,7 @@ fn heads_and_bodies_have_the_same_bounds() {
             works(&mut sender).await;
         }
         // It said how much, or it did not.
-        let length = vec![("content-length".to_owned(), (1 << 30).to_string())];
+        let length = [("content-length".to_owned(), (1 << 30).to_string())];
         for headers in [&length[..], &[]] {
             let (response, mut body) = sender
                 .send_request(call("echo", headers), false)
