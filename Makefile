@@ -14,8 +14,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Extra arguments for the benchmark: make bench ARGS="--only speed --rounds 3"
 ARGS ?=
-# What `make bench` and `make soak` need from Debian beside Rust and Python (.ci/run installs it).
-DEBIAN_PACKAGES := strace util-linux
+# What `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust and Python (.ci/run installs it).
+DEBIAN_PACKAGES := buildah debootstrap iproute2 openssl strace util-linux
 
 CARGO := cargo
 VENV := .venv
@@ -63,6 +63,10 @@ test-deploy: build $(VENV)/deploy.stamp ## the chart, the Kustomize tree and the
 .PHONY: deploy-tools
 deploy-tools: $(VENV)/deploy.stamp ## helm, kustomize, kube-apiserver and others into .tools/bin (ten minutes, once; needs Go 1.26)
 	@scripts/deploy-tools
+
+.PHONY: image
+image: ## the container image pyproc:VERSION, by docker, podman or buildah (ARGS=--stand-ins without a registry)
+	@scripts/image $(ARGS)
 
 .PHONY: bench
 bench: build $(VENV)/bench.stamp ## measure beside peers; exit 1 when a bar is missed (ARGS="--help" for options)
@@ -116,7 +120,7 @@ lock: $(VENV)/run.stamp ## renew requirements/*.txt from requirements/*.in
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -d .tools/lock || "$$python" -m venv .tools/lock
 	.tools/lock/bin/pip install --quiet pip-tools
 	cd requirements
-	for list in run test examples bench deploy; do
+	for list in run test examples bench deploy maturin image; do
 		../.tools/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 			--no-header --no-emit-index-url --no-emit-find-links --no-emit-options --output-file $$list.txt $$list.in
 	done

@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod connection;
 mod connections;
+mod init;
 mod listener;
 mod load;
 mod media;
@@ -42,6 +43,9 @@ use tokens::Tokens;
 
 /// Serves until a signal comes, then until everything has its answer.
 pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
+    if init::is_first_process() {
+        return init::run();
+    }
     let runtime = if settings.threads == 1 {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
