@@ -1,7 +1,7 @@
 """`make chart`: writes what is made from the chart's values.yaml and from the program's own schema.
 
 values.schema.json, the tables of the chart's README and of docs/deployment/kubernetes.md, and the
-Kustomize base. A test compares all of it, so nothing drifts.
+Kustomize base and components. A test compares all of it, so nothing drifts.
 """
 
 from __future__ import annotations
@@ -37,16 +37,15 @@ def generated() -> dict[Path, str]:
     return made
 
 
-def generated_base() -> dict[Path, str]:
-    """The files of the Kustomize base. The chart's schema is written before it is rendered."""
-    objects = base.rendered(ROOT / ".tools/bin/helm", CHART)
-    folder = ROOT / "deploy/kustomize/base"
-    return {folder / name: text for name, text in base.files(objects).items()}
+def generated_kustomize() -> dict[Path, str]:
+    """The files of the Kustomize tree that the chart renders; its schema has to be written before."""
+    folder = ROOT / "deploy/kustomize"
+    return {folder / name: text for name, text in base.files(ROOT / ".tools/bin/helm", CHART).items()}
 
 
 def main() -> None:
     """Writes what differs."""
-    for made in (generated, generated_base):
+    for made in (generated, generated_kustomize):
         for path, text in made().items():
             if not path.exists() or path.read_text() != text:
                 path.write_text(text)

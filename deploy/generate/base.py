@@ -1,4 +1,7 @@
-"""The Kustomize base: what `helm template pyproc` renders for the default values, less what is listed here."""
+"""The Kustomize base and its components: what `helm template pyproc` renders, less what is listed here.
+
+The base is the default values'. A component that adds objects has those that its values add to the base.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,59 @@ ANNOTATION_PREFIX = "checksum/"
 # `helm test` is Helm's.
 HOOK = "helm.sh/hook"
 
+# The values that make a component's objects.
+COMPONENTS = {
+    "hpa": {"autoscaling.enabled": "true"},
+    "pdb": {"podDisruptionBudget.enabled": "true"},
+    "monitoring": {"serviceMonitor.enabled": "true"},
+    # With the port that any cloud's identity needs; there is no `helm test` to let in.
+    "network-policy": {
+        "networkPolicy.enabled": "true",
+        "test.enabled": "false",
+        "cloudIdentity.provider": "eks-irsa",
+        "cloudIdentity.eks.roleArn": "arn:aws:iam::123456789012:role/pyproc",
+    },
+}
+
 HEADER = "# Made from the chart by `make chart`: what is changed here is lost.\n"
 
 
-def rendered(helm: Path, chart: Path) -> list[dict[str, Any]]:
-    """The objects of the default values, less what is listed above."""
-    command = [helm, "template", "pyproc", chart]
+def rendered(helm: Path, chart: Path, arguments: list[str]) -> list[dict[str, Any]]:
+    """The objects that the chart renders, less what is listed above."""
+    command = [helm, "template", "pyproc", chart, *arguments]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     objects = [one for one in yaml.safe_load_all(text) if one]
     return [_without(one) for one in objects if HOOK not in one["metadata"].get("annotations", {})]
 
 
-def files(objects: list[dict[str, Any]]) -> dict[str, str]:
-    """The files of the base, by name. Of a ConfigMap its files are kept: kustomization.yaml generates it."""
+def files(helm: Path, chart: Path) -> dict[str, str]:
+    """The files of the base and of its components, by their path. Of a ConfigMap its own files are kept."""
     made = {}
-    for one in objects:
+    base = rendered(helm, chart, [])
+    for one in base:
         if one["kind"] == "ConfigMap":
-            made |= one["data"]
+            made |= {f"base/{name}": text for name, text in one["data"].items()}
         else:
-            made[f"{one['kind'].lower()}.yaml"] = HEADER + yaml.safe_dump(one, sort_keys=False, width=120)
+            made[f"base/{_file(one)}"] = _yaml(one)
+    names = {_name(one) for one in base}
+    for component, values in COMPONENTS.items():
+        arguments = [f"--set={key}={value}" for key, value in values.items()]
+        for one in rendered(helm, chart, arguments):
+            if _name(one) not in names:
+                made[f"components/{component}/{_file(one)}"] = _yaml(one)
     return made
+
+
+def _name(one: dict[str, Any]) -> tuple[str, str]:
+    return one["kind"], one["metadata"]["name"]
+
+
+def _file(one: dict[str, Any]) -> str:
+    return f"{one['kind'].lower()}.yaml"
+
+
+def _yaml(one: dict[str, Any]) -> str:
+    return HEADER + yaml.safe_dump(one, sort_keys=False, width=120)
 
 
 def _without(value: Any) -> Any:
