@@ -22,35 +22,36 @@ def render(values: list[Value], program: dict[str, Any]) -> str:
         "additionalProperties": False,
         "properties": properties,
     }
-    definitions = program.get("$defs", program.get("definitions"))
-    if definitions:
-        schema["definitions"] = draft_07(definitions)
+    if "definitions" in program:
+        schema["definitions"] = keys(program["definitions"])
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _schema(value: Value, program: dict[str, Any]) -> dict[str, Any]:
     schema = dict(value.schema)
     if schema.pop("config", False):
-        keys = draft_07(program["properties"])
-        return schema | {"additionalProperties": False, "properties": keys}
+        return schema | {"additionalProperties": False, "properties": keys(program["properties"])}
     if value.is_group:
         schema["properties"] = {child.path.rpartition(".")[2]: _schema(child, program) for child in value.children}
     return schema
 
 
-def draft_07(schema: Any) -> Any:
-    """A schema of draft 2020-12 in the words of draft 07, without defaults: those are the program's to say."""
+def keys(schema: Any) -> Any:
+    """What the program's schema says about types and keys.
+
+    Formats are left to sentences: the chart's for what it reads itself, the program's for the rest. Defaults
+    are the program's to know.
+    """
     if isinstance(schema, list):
-        return [draft_07(item) for item in schema]
+        return [keys(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    turned: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
     for key, value in schema.items():
-        if key == "$ref":
-            # Beside a reference draft 07 ignores everything else.
-            return {"$ref": value.replace("#/$defs/", "#/definitions/")}
         if key == "properties":
-            turned[key] = {name: draft_07(child) for name, child in value.items()}
-        elif key not in ("default", "format"):
-            turned[key] = draft_07(value)
-    return turned
+            kept[key] = {name: keys(child) for name, child in value.items()}
+        elif key == "description":
+            kept[key] = value.partition("\n")[0]
+        elif key not in ("default", "examples", "format", "pattern") and not key.startswith("x-"):
+            kept[key] = keys(value)
+    return kept
