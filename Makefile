@@ -51,9 +51,18 @@ examples: build $(VENV)/examples.stamp ## all examples, one after another: panda
 	@scripts/examples
 
 .PHONY: test
-test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp ## everything that is asserted; ends with what could not run
+test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp $(VENV)/deploy.stamp ## everything that is asserted; ends with what could not run
 	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
 	scripts/test
+
+.PHONY: test-deploy
+test-deploy: build $(VENV)/deploy.stamp ## the chart, the Kustomize tree and the image, on a real API server (part of make test)
+	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
+	scripts/test-deploy
+
+.PHONY: deploy-tools
+deploy-tools: $(VENV)/deploy.stamp ## helm, kustomize, kube-apiserver and others into .tools/bin (ten minutes, once; needs Go 1.26)
+	@scripts/deploy-tools
 
 .PHONY: bench
 bench: build $(VENV)/bench.stamp ## measure beside peers; exit 1 when a bar is missed (ARGS="--help" for options)
@@ -84,9 +93,9 @@ lint: $(VENV)/wheel.stamp $(VENV)/test.stamp ## formatting, clippy, rustdoc, ruf
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --exclude pyproc-cli
 	$(call say,ruff)
 	@$(VENV)/bin/ruff check python
-	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' examples bench crates
+	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' --extend-exclude deploy/tests examples bench crates deploy
 	@$(VENV)/bin/ruff format --check python
-	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates
+	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates deploy
 	$(call say,pyright (strict))
 	@$(VENV)/bin/basedpyright --project python/pyproject.toml --pythonpath $(VENV_PYTHON)
 	$(call say,stubtest)
@@ -107,7 +116,7 @@ lock: $(VENV)/run.stamp ## renew requirements/*.txt from requirements/*.in
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -d .tools/lock || "$$python" -m venv .tools/lock
 	.tools/lock/bin/pip install --quiet pip-tools
 	cd requirements
-	for list in run test examples bench; do
+	for list in run test examples bench deploy; do
 		../.tools/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 			--no-header --no-emit-index-url --no-emit-find-links --no-emit-options --output-file $$list.txt $$list.in
 	done
@@ -136,6 +145,11 @@ $(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp
 $(VENV)/examples.stamp: requirements/examples.txt $(VENV)/run.stamp
 	$(call say,installing what the examples need into $(VENV) (requirements/examples.txt))
 	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/examples.txt
+	@touch $@
+
+$(VENV)/deploy.stamp: requirements/deploy.txt $(VENV)/run.stamp
+	$(call say,installing what the deployment tests need into $(VENV) (requirements/deploy.txt))
+	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/deploy.txt
 	@touch $@
 
 # Without a peer the benchmark runs all the same and names it as missing.

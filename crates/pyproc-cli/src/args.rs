@@ -26,6 +26,8 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Measure how fast a function can be called
     Bench(BenchArguments),
+    /// Put the functions of a target behind HTTP
+    Serve(ServeArguments),
 }
 
 /// What to call, and with what.
@@ -101,6 +103,32 @@ pub(crate) struct BenchArguments {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// path.py, module, or module:function
+    pub(crate) target: String,
+
+    /// Where to take requests: address:port or unix:/path
+    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+
+    /// Where Prometheus finds the metrics
+    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:9090")]
+    pub(crate) metrics_listen: String,
+
+    /// Worker processes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) workers: u32,
+
+    /// File with bearer tokens, one per line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<std::path::PathBuf>,
+
+    /// Let everybody call who reaches the address
+    #[arg(long)]
+    pub(crate) allow_unauthenticated: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

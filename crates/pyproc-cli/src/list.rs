@@ -11,9 +11,9 @@ use crate::failure::Failure;
 use crate::options::ListOptions;
 use crate::output;
 
-/// A function as `--json` shows it.
+/// A function as `--json` and the gateway show it.
 #[derive(Serialize)]
-struct Listed<'f> {
+pub(crate) struct Listed<'f> {
     name: &'f str,
     signature: &'f str,
     #[serde(rename = "async")]
@@ -26,7 +26,7 @@ struct Listed<'f> {
 }
 
 impl<'f> Listed<'f> {
-    fn new(function: &'f FunctionInfo) -> Self {
+    pub(crate) fn new(function: &'f FunctionInfo) -> Self {
         Self {
             name: &function.name,
             signature: &function.signature,

@@ -11,6 +11,7 @@ mod list;
 mod log;
 mod options;
 mod output;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Call(arguments) => call::run(arguments.resolve()?),
         Command::List(arguments) => list::run(arguments.resolve()?),
         Command::Bench(arguments) => bench::run(arguments.resolve()?),
+        Command::Serve(arguments) => serve::run(arguments.resolve()?),
     }
 }
 

@@ -1,0 +1,80 @@
+//! What the gateway tells whoever started it.
+
+use std::sync::Arc;
+
+use pyproc::{FunctionInfo, Pool};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::app::App;
+use super::connections::Connections;
+use super::settings::{Listen, Settings};
+
+/// Descriptors that are not for clients: workers, logs, files that are read.
+const OWN_DESCRIPTORS: u64 = 128;
+
+/// As many connections as the settings allow and the system has descriptors for.
+pub(super) fn connections(settings: &Settings) -> Arc<Connections> {
+    let limit = getrlimit(Resource::Nofile);
+    // The soft limit is for programs that cannot handle more.
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let descriptors = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let possible = descriptors.map_or(usize::MAX, |most| {
+        usize::try_from(most.saturating_sub(OWN_DESCRIPTORS)).unwrap_or(usize::MAX)
+    });
+    let most = settings.max_connections.min(possible).max(1);
+    if most < settings.max_connections {
+        tracing::warn!(
+            "`max_connections` is {}, and the system allows {most}: raise the limit of open files (ulimit -n)",
+            settings.max_connections
+        );
+    }
+    Connections::new(settings, most)
+}
+
+/// Says where it listens, what it serves, and how to try it.
+#[expect(
+    clippy::print_stderr,
+    reason = "this is where the program talks to its user"
+)]
+pub(super) fn ready(app: &App, pool: &Pool, bound: &Listen, metrics: Option<&Listen>) {
+    let functions = pool.functions();
+    let names: Vec<&str> = functions.iter().map(|it| it.name.as_str()).collect();
+    eprintln!("Listening on {}", address(bound));
+    if let Some(metrics) = metrics {
+        eprintln!("Metrics on {}/metrics", address(metrics));
+    }
+    eprintln!("Functions: {}", names.join(", "));
+    if let Some(function) = functions.first() {
+        eprintln!("Try: {}", try_line(function, bound, app.tokens.is_some()));
+    }
+}
+
+fn address(listen: &Listen) -> String {
+    match listen {
+        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Unix(_) => listen.to_string(),
+    }
+}
+
+/// A command that calls a function.
+fn try_line(function: &FunctionInfo, bound: &Listen, token: bool) -> String {
+    let place = match bound {
+        Listen::Tcp(address) if address.ip().is_unspecified() => {
+            format!("http://127.0.0.1:{}", address.port())
+        }
+        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Unix(path) => format!("--unix-socket {} http://localhost", path.display()),
+    };
+    let token = if token {
+        " --header \"Authorization: Bearer $TOKEN\""
+    } else {
+        ""
+    };
+    format!("curl{token} --json '…' {place}/v1/call/{}", function.name)
+}

@@ -1,0 +1,137 @@
+//! One request: who answers it, and what every answer has.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode, Version};
+use tower::ServiceExt;
+
+use super::app::App;
+use super::body::discard;
+use super::call::{self, call};
+use super::connections::Active;
+use super::problem::Problem;
+
+/// Names a request in logs and answers: the client's own name for it, or ours.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What one listener serves.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub(super) app: Arc<App>,
+    /// Everything but calls.
+    pub(super) pages: Router,
+    /// Whether functions are called here.
+    pub(super) calls: bool,
+}
+
+/// Answers a request.
+pub(super) async fn answer(
+    site: Site,
+    active: Active,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, std::convert::Infallible> {
+    let (parts, body) = request.into_parts();
+    let id = request_id(parts.headers.get(REQUEST_ID));
+    let version = parts.version;
+    let name = parts.uri.path().strip_prefix(call::PREFIX);
+    let mut response = match (refused(&site, &parts), name) {
+        (Some(problem), _) => {
+            discard(body);
+            problem.into_response().map(Full::new).map(Either::Left)
+        }
+        (None, Some(name)) if site.calls => call(&site.app, name, &parts, body)
+            .await
+            .map(Full::new)
+            .map(Either::Left),
+        (None, _) => {
+            let pages = site.pages.clone();
+            let Ok(response) = pages.oneshot(Request::from_parts(parts, body)).await;
+            response.map(Either::Right)
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    if version < Version::HTTP_2 && site.app.connections.is_draining() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| Answer {
+        body,
+        _active: active,
+    }))
+}
+
+/// What is wrong with a request whatever it asks for.
+fn refused(site: &Site, parts: &hyper::http::request::Parts) -> Option<Problem> {
+    let most = site.app.settings.max_headers;
+    if parts.headers.len() > most {
+        // HTTP/1 has refused it before; HTTP/2 counts bytes alone.
+        return Some(Problem::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "too_many_headers",
+            format!(
+                "the request has more than {most} header fields, which is what `max_headers` allows"
+            ),
+        ));
+    }
+    let path = parts.uri.path();
+    let tokens = site
+        .app
+        .tokens
+        .as_ref()
+        .filter(|_| site.calls && !is_open(path))?;
+    tokens.check(&parts.headers).err()
+}
+
+/// Paths that need no token: they show nothing of functions or data.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/" | "/docs" | "/healthz" | "/readyz" | "/startupz")
+        || path.starts_with("/assets/")
+}
+
+/// The client's name for its request, if it can stand in a log; otherwise a new one.
+fn request_id(given: Option<&HeaderValue>) -> HeaderValue {
+    const LONGEST: usize = 128;
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    if let Some(given) = given
+        && (1..=LONGEST).contains(&given.len())
+        && given.as_bytes().iter().all(u8::is_ascii_graphic)
+    {
+        return given.clone();
+    }
+    let count = COUNT.fetch_add(1, Relaxed);
+    HeaderValue::from(count)
+}
+
+/// The body of an answer; the request is under way until it is written.
+pub(super) struct Answer {
+    body: Either<Full<Bytes>, axum::body::Body>,
+    _active: Active,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,109 @@
+//! What all requests share: the pool, how far the gateway is, and its bounds.
+
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pyproc::{Health, Pool};
+
+use super::connections::Connections;
+use super::load::Load;
+use super::memory::Memory;
+use super::settings::Settings;
+use super::tokens::Tokens;
+
+/// The gateway.
+pub(super) struct App {
+    pub(super) settings: Settings,
+    pub(super) connections: Arc<Connections>,
+    pub(super) tokens: Option<Arc<Tokens>>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) load: Load,
+    pool: OnceLock<Pool>,
+    phase: AtomicU8,
+    /// The time until the next worker starts, while there is none and there will not be one soon.
+    outage: Mutex<Option<Duration>>,
+}
+
+/// How far the gateway is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The workers come up.
+    Starting,
+    /// Calls are made.
+    Serving,
+    /// The signal to stop has come; requests are still taken and answered.
+    Stopping,
+}
+
+/// An outage that is over sooner is waited for in the queue.
+const SHORT_OUTAGE: Duration = Duration::from_secs(1);
+
+impl App {
+    pub(super) fn new(
+        settings: Settings,
+        connections: Arc<Connections>,
+        tokens: Option<Arc<Tokens>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            memory: Memory::new(settings.request_memory),
+            connections,
+            tokens,
+            load: Load::default(),
+            pool: OnceLock::new(),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            outage: Mutex::new(None),
+            settings,
+        })
+    }
+
+    /// The pool, once it is up.
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        self.pool.get()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            phase if phase == Phase::Starting as u8 => Phase::Starting,
+            phase if phase == Phase::Serving as u8 => Phase::Serving,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// The workers are up.
+    pub(super) fn started(self: &Arc<Self>, pool: &Pool) {
+        // There is one start.
+        let _ = self.pool.set(pool.clone());
+        self.phase.store(Phase::Serving as u8, Relaxed);
+        let app = Arc::clone(self);
+        let mut watch = pool.watch();
+        tokio::spawn(async move {
+            while let Some(health) = watch.changed().await {
+                *app.outage.lock() = outage(&health);
+            }
+        });
+    }
+
+    /// The signal to stop has come.
+    pub(super) fn stopping(&self) {
+        self.phase.store(Phase::Stopping as u8, Relaxed);
+    }
+
+    /// How long no call has a chance, when that is long.
+    pub(super) fn outage(&self) -> Option<Duration> {
+        *self.outage.lock()
+    }
+}
+
+/// How long a pool without a worker will have none, when that is longer than a moment.
+fn outage(health: &Health) -> Option<Duration> {
+    if health.ready {
+        return None;
+    }
+    let starts = health.workers.iter().map(|worker| worker.starts_in_seconds);
+    // One that is not down is about to come up.
+    let soonest = starts.collect::<Option<Vec<f64>>>()?.into_iter();
+    let soonest = Duration::try_from_secs_f64(soonest.fold(f64::MAX, f64::min)).ok()?;
+    (soonest > SHORT_OUTAGE).then_some(soonest)
+}

@@ -1,0 +1,161 @@
+//! `POST /v1/call/{function}`: the body becomes a call, its result the answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use pyproc::{Body, CallError, ContentType, Pool, Reply, TraceContext};
+
+use super::app::{App, Phase};
+use super::body::{discard, receive};
+use super::problem::Problem;
+use super::{media, timeout};
+
+/// Where functions are called.
+pub(super) const PREFIX: &str = "/v1/call/";
+
+/// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent.
+pub(super) async fn call(app: &App, name: &str, parts: &Parts, body: Incoming) -> Response<Bytes> {
+    let mut body = Some(body);
+    match answer(app, name, parts, &mut body).await {
+        Ok(reply) => response(reply),
+        Err(problem) => {
+            if let Some(body) = body {
+                discard(body);
+            }
+            problem.into_response()
+        }
+    }
+}
+
+async fn answer(
+    app: &App,
+    name: &str,
+    parts: &Parts,
+    body: &mut Option<Incoming>,
+) -> Result<Reply, Problem> {
+    let function = percent_decode_str(name).decode_utf8_lossy();
+    if parts.method != Method::POST {
+        let path = parts.uri.path();
+        return Err(Problem::method_not_allowed(
+            parts.method.as_str(),
+            path,
+            "POST",
+        ));
+    }
+    let pool = available(app)?;
+    let accept = media::answer(&parts.headers)?;
+    let limit = timeout::of(&parts.headers)?;
+    let Some(incoming) = body.as_mut() else {
+        return Err(Problem::not_found(parts.uri.path()));
+    };
+    let (arguments, _share) = if incoming.is_end_stream() {
+        (Body::empty(), None)
+    } else {
+        check_framing(&parts.headers)?;
+        let content_type = media::body(&parts.headers);
+        // An empty body in pieces needs no type, so that is not decided before it has come.
+        let (bytes, share) = match receive(app, incoming).await {
+            Ok((bytes, _)) if bytes.is_empty() => (Body::empty(), None),
+            Ok((bytes, share)) => (described(content_type?, bytes), Some(share)),
+            Err(problem) => return Err(problem.of_function(&function)),
+        };
+        (bytes, share)
+    };
+    *body = None;
+
+    let mut request = pool.request(&function).body(arguments).accept(accept);
+    if let Some(limit) = limit {
+        request = request.timeout(limit);
+    }
+    if let Some(context) = trace(&parts.headers) {
+        request = request.trace_context(context);
+    }
+    match request.send().await {
+        Ok(reply) => {
+            app.load.answered();
+            Ok(reply)
+        }
+        Err(error) => Err(failed(app, error, &function)),
+    }
+}
+
+/// The pool, when a call has a chance.
+fn available(app: &App) -> Result<&Pool, Problem> {
+    /// A start is asked for again soon: how long it takes is not known.
+    const SOON: Duration = Duration::from_secs(1);
+    let Some(pool) = app.pool() else {
+        let problem = match app.phase() {
+            Phase::Stopping => "the gateway stops before its workers were up",
+            _ => "the workers are not up yet; try again soon",
+        };
+        return Err(Problem::unavailable("not_ready", problem, SOON));
+    };
+    match app.outage() {
+        None => Ok(pool),
+        Some(outage) => Err(Problem::unavailable(
+            "not_ready",
+            pool.health()
+                .reason
+                .unwrap_or_else(|| "no worker is up".to_owned()),
+            outage,
+        )),
+    }
+}
+
+/// Refuses what two servers in a row could read differently.
+fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_header",
+            "the request has Content-Length and Transfer-Encoding; send one of them",
+        ));
+    }
+    Ok(())
+}
+
+fn described(content_type: ContentType, bytes: Bytes) -> Body {
+    match content_type {
+        ContentType::MsgPack => Body::msgpack(bytes),
+        ContentType::Raw => Body::raw(bytes),
+        _ => Body::json(bytes),
+    }
+}
+
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    TraceContext::from_headers(Some(text("traceparent")?), text("tracestate"))
+}
+
+/// The problem of a call that failed. The queue's length says when to come back.
+fn failed(app: &App, error: CallError, function: &str) -> Problem {
+    let after = match &error {
+        CallError::Overloaded { waiting, .. } => Some(app.load.until_drained(*waiting)),
+        CallError::Closed | CallError::Cancelled => Some(Duration::ZERO),
+        _ => {
+            app.load.answered();
+            None
+        }
+    };
+    let problem = Problem::of_call(error, function, app.settings.show_tracebacks);
+    match after {
+        Some(after) => problem.retry_after(after),
+        None => problem,
+    }
+}
+
+fn response(reply: Reply) -> Response<Bytes> {
+    let content_type = media::header(reply.content_type());
+    let mut response = Response::new(reply.into_bytes());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

@@ -1,0 +1,145 @@
+//! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2, whichever the client speaks.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::answer::{Site, answer};
+use super::connections::{Open, Order};
+use super::listener::Stream;
+use super::settings::Settings;
+
+/// How hyper is to speak.
+pub(super) type Protocol = Builder<TokioExecutor>;
+
+/// Requests of one HTTP/2 connection at the same time.
+const STREAMS: u32 = 256;
+
+/// Bytes that an HTTP/2 client may send ahead, for one request and for all of a connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(30);
+
+/// The protocols within the limits of the settings.
+pub(super) fn protocol(settings: &Settings) -> Protocol {
+    /// What hyper keeps on the stack; any other number costs an allocation.
+    const HEADERS: usize = 100;
+    let mut protocol = Builder::new(TokioExecutor::new());
+    let mut http1 = protocol.http1();
+    http1.max_buf_size(settings.max_header_bytes.max(8 << 10));
+    if settings.max_headers != HEADERS {
+        http1.max_headers(settings.max_headers);
+    }
+    let list = u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX);
+    protocol
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(list)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    protocol
+}
+
+/// Answers the requests of a connection until it ends.
+pub(super) async fn serve(stream: Stream, open: Open, site: Site, protocol: Arc<Protocol>) {
+    let open = Arc::new(open);
+    let stream = Watched {
+        stream,
+        open: Arc::clone(&open),
+    };
+    let requests = Arc::clone(&open);
+    let service = service_fn(move |request| answer(site.clone(), requests.request(), request));
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+    let mut finishing = false;
+    poll_fn(|context| {
+        match open.order(context) {
+            Order::Close => return Poll::Ready(()),
+            Order::Finish if !finishing => {
+                finishing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ => {}
+        }
+        // A client that broke the protocol has been told, and one that is gone cannot be.
+        connection.as_mut().poll(context).map(drop)
+    })
+    .await;
+}
+
+/// A stream whose progress is noted.
+struct Watched {
+    stream: Stream,
+    open: Arc<Open>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if let received @ [_, ..] = &buffer.filled()[before..] {
+            self.open.received(received);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Watched {
+    #[inline]
+    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+        if written.is_pending() {
+            self.open.write_waits();
+        } else {
+            self.open.written();
+        }
+        written
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

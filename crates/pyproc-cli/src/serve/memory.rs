@@ -1,0 +1,72 @@
+//! The memory that request bodies take, counted against one bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// What all bodies together may take.
+#[derive(Debug)]
+pub(super) struct Memory {
+    taken: AtomicUsize,
+    limit: usize,
+}
+
+impl Memory {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            taken: AtomicUsize::new(0),
+            limit,
+        })
+    }
+
+    /// A share of nothing, to grow.
+    pub(super) fn share(self: &Arc<Self>) -> Share {
+        Share {
+            memory: Arc::clone(self),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+/// What one body takes; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Share {
+    /// Takes more, unless the bound would be passed.
+    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+        let taken = self.memory.taken.fetch_add(bytes, Relaxed);
+        self.bytes += bytes;
+        taken.saturating_add(bytes) <= self.memory.limit
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.memory.taken.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_bounded_and_given_back() {
+        let memory = Memory::new(100);
+        let mut one = memory.share();
+        let mut other = memory.share();
+        assert!(one.grow(60) && one.grow(30) && !other.grow(20));
+        drop(other);
+        let mut third = memory.share();
+        assert!(third.grow(10));
+        drop((one, third));
+        assert_eq!(memory.taken.load(Relaxed), 0);
+    }
+}

@@ -1,0 +1,174 @@
+//! `pyproc serve`: a pool behind HTTP.
+//!
+//! A listener hands its connections to tasks ([`connection`]); each request goes to [`answer`], which
+//! sends calls straight to [`call`] and everything else to axum's router ([`pages`]). Bounds on what
+//! clients may do stand in [`settings`]; [`connections`] enforces those of time.
+
+mod announce;
+mod answer;
+mod app;
+mod body;
+mod call;
+mod connection;
+mod connections;
+mod listener;
+mod load;
+mod media;
+mod memory;
+mod pages;
+mod problem;
+mod prometheus;
+pub(crate) mod settings;
+mod stop;
+mod timeout;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyproc::Pool;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::failure::Failure;
+use answer::Site;
+use app::App;
+use connection::Protocol;
+use listener::{Listener, Stream};
+use settings::Settings;
+use stop::Signals;
+use tokens::Tokens;
+
+/// Serves until a signal comes, then until everything has its answer.
+pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
+    let runtime = if settings.threads == 1 {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads)
+            .enable_all()
+            .build()?
+    };
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    // Before anything that somebody may want to stop.
+    let mut signals = Signals::new()?;
+    let recorder = prometheus::install()?;
+    let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
+    let most = announce::connections(&settings);
+    let app = App::new(settings, most, tokens);
+    let mut tasks = background(&app);
+
+    let protocol = Arc::new(connection::protocol(&app.settings));
+    let listener = Listener::bind(&app.settings.listen)?;
+    let bound = listener.bound().clone();
+    let site = Site {
+        app: Arc::clone(&app),
+        pages: pages::gateway(Arc::clone(&app)),
+        calls: true,
+    };
+    let mut listeners = JoinSet::new();
+    listeners.spawn(accept(listener, site, Arc::clone(&protocol)));
+    let mut metrics = None;
+    if let Some(listen) = &app.settings.metrics_listen {
+        let listener = Listener::bind(listen)?;
+        metrics = Some(listener.bound().clone());
+        let site = Site {
+            app: Arc::clone(&app),
+            pages: pages::metrics(Arc::clone(&app), recorder),
+            calls: false,
+        };
+        // It answers to the end: what happens while the gateway stops is to be seen.
+        tasks.spawn(accept(listener, site, protocol));
+    }
+
+    let mut config = app.settings.pool.clone();
+    // The gateway waits for calls itself; when that is over, none may go on.
+    config.shutdown_timeout = Duration::ZERO.into();
+    let pool = tokio::select! {
+        pool = Pool::start(config) => pool?,
+        signal = signals.next() => {
+            tracing::info!("{signal}: stopping before the workers were up");
+            return Ok(());
+        }
+    };
+    app.started(&pool);
+    crate::log::release();
+    announce::ready(&app, &pool, &bound, metrics.as_ref());
+
+    let signal = signals.next().await;
+    app.stopping();
+    tracing::info!("{signal}: shutting down");
+    let stopping = async {
+        sleep(app.settings.shutdown_delay).await;
+        listeners.shutdown().await;
+        stop::drain(&app, Some(&pool)).await
+    };
+    tokio::select! {
+        ended = stopping => ended,
+        signal = signals.next() => Err(Failure::Failed(format!(
+            "{signal} once more: ended at once; what was under way has no answer"
+        ))),
+    }
+}
+
+/// What goes on beside requests, until the set is dropped.
+fn background(app: &Arc<App>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let connections = Arc::clone(&app.connections);
+    tasks.spawn(async move { connections.watch().await });
+    let loaded = Arc::clone(app);
+    tasks.spawn(async move { loaded.load.watch().await });
+    if let Some(tokens) = app.tokens.clone() {
+        tasks.spawn(tokens.watch());
+    }
+    tasks
+}
+
+/// Takes connections, for ever.
+async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
+    /// Out of descriptors: some are given back soon.
+    const PAUSE: Duration = Duration::from_millis(100);
+    let mut complained = false;
+    loop {
+        match listener.accept().await {
+            Ok(stream) => {
+                complained = false;
+                match site.app.connections.open() {
+                    Some(open) => {
+                        let serving =
+                            connection::serve(stream, open, site.clone(), Arc::clone(&protocol));
+                        tokio::spawn(serving);
+                    }
+                    None => {
+                        tokio::spawn(turn_away(stream));
+                    }
+                }
+            }
+            // The client has gone meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if !complained {
+                    complained = true;
+                    tracing::warn!("connections cannot be accepted: {error}");
+                }
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Tells a client that there are too many connections.
+async fn turn_away(mut stream: Stream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let _ = timeout(Duration::from_secs(1), async {
+        stream.write_all(ANSWER).await?;
+        stream.shutdown().await
+    })
+    .await;
+}

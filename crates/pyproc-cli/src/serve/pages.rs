@@ -1,0 +1,137 @@
+//! What the gateway answers beside calls: probes, the list of functions, and the metrics.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+
+use super::app::{App, Phase};
+use super::problem::Problem;
+use crate::list::Listed;
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The pages of the address at which functions are called.
+pub(super) fn gateway(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
+        .route("/startupz", get(started))
+        .route("/v1/functions", get(functions))
+        .fallback(not_found)
+        .with_state(app)
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+/// The pages of the metrics' address.
+pub(super) fn metrics(app: Arc<App>, recorder: PrometheusHandle) -> Router {
+    let scrape = move || {
+        let app = Arc::clone(&app);
+        let recorder = recorder.clone();
+        async move {
+            if let Some(pool) = app.pool() {
+                pool.publish_metrics();
+            }
+            let text = recorder.render();
+            (
+                [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+                text,
+            )
+        }
+    };
+    Router::new()
+        .route("/metrics", get(scrape))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+/// The answer of a probe.
+#[derive(Serialize)]
+struct Probe {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Probe {
+    fn of(reason: Option<String>) -> Response {
+        let probe = Self {
+            ok: reason.is_none(),
+            reason,
+        };
+        let status = if probe.ok {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        json(status, &probe)
+    }
+}
+
+/// The program runs and answers; whatever Python does is no matter.
+async fn alive() -> Response {
+    Probe::of(None)
+}
+
+/// Whether calls have a chance: a worker is up, and the gateway is not about to stop.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    Probe::of(match app.phase() {
+        Phase::Starting => Some("the workers are not up yet".to_owned()),
+        Phase::Stopping => Some("the gateway is shutting down".to_owned()),
+        Phase::Serving => app.pool().and_then(|pool| pool.health().reason),
+    })
+}
+
+/// Whether the pool has come up once.
+async fn started(State(app): State<Arc<App>>) -> Response {
+    let starting = app.pool().is_none();
+    Probe::of(starting.then(|| "the workers are not up yet".to_owned()))
+}
+
+async fn functions(State(app): State<Arc<App>>) -> Response {
+    let Some(pool) = app.pool() else {
+        let problem = "the workers are not up yet; try again soon";
+        return respond(Problem::unavailable(
+            "not_ready",
+            problem,
+            super::connections::TICK,
+        ));
+    };
+    let functions = pool.functions();
+    let listed: Vec<Listed<'_>> = functions.iter().map(Listed::new).collect();
+    json(StatusCode::OK, &listed)
+}
+
+async fn not_found(request: Request) -> Response {
+    respond(Problem::not_found(request.uri().path()))
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    let path = request.uri().path();
+    respond(Problem::method_not_allowed(
+        request.method().as_str(),
+        path,
+        "GET, HEAD",
+    ))
+}
+
+pub(super) fn respond(problem: Problem) -> Response {
+    problem.into_response().map(Body::from)
+}
+
+/// An answer in JSON that is never kept.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, NO_STORE),
+    ];
+    (status, headers, text).into_response()
+}
