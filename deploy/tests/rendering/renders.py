@@ -133,7 +133,9 @@ class Render:
         """What it renders to."""
         if self.overlay:
             return build(self.overlay)
-        return template(*(f"--values={path}" for path in self.values), inline=self.inline, kube_version=kube_version, helm=helm)
+        return template(
+            *(f"--values={path}" for path in self.values), inline=self.inline, kube_version=kube_version, helm=helm
+        )
 
     def objects(self) -> list[dict[str, Any]]:
         """The same, read."""
@@ -187,7 +189,9 @@ def kustomization(
     return folder
 
 
-def template(*arguments: str, inline: str = "", kube_version: str = NEWEST, helm: str = "helm", release: str = "myapp") -> str:
+def template(
+    *arguments: str, inline: str = "", kube_version: str = NEWEST, helm: str = "helm", release: str = "myapp"
+) -> str:
     """What `helm template` prints."""
     command = [BIN / helm, "template", release, CHART, f"--kube-version={kube_version}", *arguments]
     return run(*command, *(["--values=-"] if inline else []), text=inline)

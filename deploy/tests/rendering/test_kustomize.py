@@ -118,7 +118,11 @@ def test_production_with_an_identity_secrets_and_a_prefix(cloud: str, tmp_path: 
     components, annotation = CLOUDS[cloud]
     config = cloud_of(components)
     folder = kustomization(
-        tmp_path / "team", resource="overlays/production", components=components, cloud=config, more={"namePrefix": "team-"}
+        tmp_path / "team",
+        resource="overlays/production",
+        components=components,
+        cloud=config,
+        more={"namePrefix": "team-"},
     )
     built = objects(build(folder))
     pod = one(built, "Deployment")["spec"]["template"]

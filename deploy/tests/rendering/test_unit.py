@@ -40,6 +40,8 @@ def test_every_sentence_about_a_wrong_value_is_compared_whole() -> None:
 
 def test_all_sentences_are_said_at_once() -> None:
     with pytest.raises(AssertionError) as failure:
-        template("--set=cloudIdentity.provider=eks-irsa,cloudIdentity.eks.roleArn=x,profile=production,image.tag=latest")
+        template(
+            "--set=cloudIdentity.provider=eks-irsa,cloudIdentity.eks.roleArn=x,profile=production,image.tag=latest"
+        )
     assert "cloudIdentity.eks.roleArn is" in str(failure.value)
     assert "image.tag is latest" in str(failure.value)
