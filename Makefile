@@ -68,6 +68,14 @@ deploy-tools: $(VENV)/deploy.stamp ## helm, kustomize, kube-apiserver and others
 image: ## the container image pyproc:VERSION, by docker, podman or buildah (ARGS=--stand-ins without a registry)
 	@scripts/image $(ARGS)
 
+.PHONY: chart
+chart: build deploy-tools ## rewrite what is made from the chart: its schema, the tables of its values, the Kustomize base
+	@$(VENV_PYTHON) deploy/generate
+
+.PHONY: snapshots
+snapshots: deploy-tools ## rewrite what the chart and the Kustomize tree render to; the tests only compare
+	@$(VENV_PYTHON) deploy/tests/rendering/snapshots.py
+
 .PHONY: bench
 bench: build $(VENV)/bench.stamp ## measure beside peers; exit 1 when a bar is missed (ARGS="--help" for options)
 	$(call say,measuring (about ten minutes; close what else runs on this machine))
