@@ -22,6 +22,9 @@ SCHEMAS = ROOT / ".tools/schemas"
 # The oldest cluster is Chart.yaml's kubeVersion.
 OLDEST, NEWEST = "1.29.0", "1.37.0"
 
+# Of a container beside the program's, for a namespace that enforces the restricted standard.
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
 # What a user chooses beside the examples, each with the values that it takes.
 VALUES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -37,8 +40,8 @@ VALUES: dict[str, dict[str, Any]] = {
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
         "extraEnv": [{"name": "POD_IP", "value": "mine"}],
         "extraVolumes": [{"name": "tmp", "emptyDir": {"medium": "Memory"}}],
-        "extraContainers": [{"name": "side", "image": "side:1"}],
-        "initContainers": [{"name": "first", "image": "first:1"}],
+        "extraContainers": [{"name": "side", "image": "side:1", "securityContext": RESTRICTED}],
+        "initContainers": [{"name": "first", "image": "first:1", "securityContext": RESTRICTED}],
         "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra"}}],
     },
     "eks-irsa-skipping": {
@@ -47,8 +50,8 @@ VALUES: dict[str, dict[str, Any]] = {
             "skipContainers": ["side", "first"],
             "eks": {"roleArn": "arn:aws:iam::999988887777:role/team/pyproc", "region": "eu-west-1"},
         },
-        "extraContainers": [{"name": "side", "image": "side:1"}],
-        "initContainers": [{"name": "first", "image": "first:1"}],
+        "extraContainers": [{"name": "side", "image": "side:1", "securityContext": RESTRICTED}],
+        "initContainers": [{"name": "first", "image": "first:1", "securityContext": RESTRICTED}],
     },
     "aks-skipping": {
         "cloudIdentity": {
@@ -56,8 +59,8 @@ VALUES: dict[str, dict[str, Any]] = {
             "skipContainers": ["side", "first"],
             "aks": {"clientId": "12345678-90ab-cdef-1234-567890abcdef"},
         },
-        "extraContainers": [{"name": "side", "image": "side:1"}],
-        "initContainers": [{"name": "first", "image": "first:1"}],
+        "extraContainers": [{"name": "side", "image": "side:1", "securityContext": RESTRICTED}],
+        "initContainers": [{"name": "first", "image": "first:1", "securityContext": RESTRICTED}],
     },
     "gke-direct": {"cloudIdentity": {"provider": "gke", "gke": {"mode": "direct"}}},
     "gke-projected": {
@@ -71,7 +74,7 @@ VALUES: dict[str, dict[str, Any]] = {
                 "project": "some-project",
             },
         },
-        "extraContainers": [{"name": "side", "image": "side:1"}],
+        "extraContainers": [{"name": "side", "image": "side:1", "securityContext": RESTRICTED}],
     },
     "eks-irsa-projected": {
         "cloudIdentity": {
