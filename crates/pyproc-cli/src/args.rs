@@ -126,6 +126,18 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<std::path::PathBuf>,
 
+    /// Calls that may wait for a worker
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) queue: u32,
+
+    /// How long requests are still taken after SIGTERM
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "0s")]
+    pub(crate) shutdown_delay: Duration,
+
+    /// How long what was begun may take after that
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(crate) shutdown_timeout: Duration,
+
     /// Let everybody call who reaches the address
     #[arg(long)]
     pub(crate) allow_unauthenticated: bool,

@@ -117,7 +117,9 @@ impl ServeArguments {
             )));
         }
         Ok(Settings {
-            pool: PoolConfig::new(&self.target).workers(self.workers),
+            pool: PoolConfig::new(&self.target)
+                .workers(self.workers)
+                .queue(self.queue),
             listen,
             metrics_listen: match self.metrics_listen.as_str() {
                 "off" => None,
@@ -133,8 +135,8 @@ impl ServeArguments {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
-            shutdown_delay: Duration::ZERO,
-            shutdown_timeout: Duration::from_secs(10),
+            shutdown_delay: self.shutdown_delay,
+            shutdown_timeout: self.shutdown_timeout,
             show_tracebacks: false,
         })
     }

@@ -1,6 +1,8 @@
 //! Runs the program as a shell would, and checks after every run that no process of it is left.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub(crate) mod server;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
