@@ -88,7 +88,8 @@ docs: ## the book, built to target/book
 
 .PHONY: tables
 tables: ## rewrite the tables of the book that are generated from the code
-	@$(CARGO) run --quiet --release --locked --package pyproc-book --bin pyproc-book tables
+	@$(CARGO) build --quiet --release --locked --package pyproc-cli
+	$(CARGO) run --quiet --release --locked --package pyproc-book --bin pyproc-book tables
 
 .PHONY: soak
 soak: build $(VENV)/test.stamp ## the long versions: 1,000 kills, 100,000 deadlines, one core, ten times in a row

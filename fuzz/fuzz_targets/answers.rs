@@ -215,5 +215,6 @@ fn outgoing(call: u64) -> Outgoing {
         deadline: 2,
         content: ContentType::MsgPack,
         wanted: ContentType::Json,
+        raw_bytes: false,
     }
 }

@@ -8,7 +8,7 @@ use pyproc_ipc::lane::INLINE_MAX;
 use pyproc_ipc::message::ToHost;
 use pyproc_ipc::record::{ContentType, Kind};
 use pyproc_ipc::ring::Violation;
-use pyproc_ipc::worker::Response;
+use pyproc_ipc::worker::{Response, Wanted};
 use serde::Serialize;
 
 use crate::object::{Buffer, Object, WithoutGil, call1};
@@ -81,9 +81,9 @@ impl Failure<'_> {
 impl Codec {
     /// Encodes a result in the way that the caller wants it.
     #[inline]
-    pub(crate) fn encode(&self, py: Python<'_>, result: &Object, wanted: ContentType) -> Outcome {
-        let (encoder, content) = match wanted {
-            ContentType::None if result.is_bytes_like() => (&self.encode_raw, ContentType::Raw),
+    pub(crate) fn encode(&self, py: Python<'_>, result: &Object, wanted: Wanted) -> Outcome {
+        let (encoder, content) = match wanted.content {
+            _ if wanted.raw_bytes && result.is_bytes_like() => (&self.encode_raw, ContentType::Raw),
             ContentType::Json => (&self.encode_json, ContentType::Json),
             ContentType::Raw => (&self.encode_raw, ContentType::Raw),
             _ => (&self.encode_msgpack, ContentType::MsgPack),

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyproc_ipc::clock::now_ns;
-use pyproc_ipc::record::ContentType;
+use pyproc_ipc::worker::Wanted;
 
 use crate::answer::{Outcome, Phase, violation};
 use crate::object::{call0, call1};
@@ -26,7 +26,7 @@ pub(crate) struct Started {
     /// The trace that it is part of.
     #[pyo3(get)]
     trace: Option<String>,
-    pub(crate) wanted: ContentType,
+    pub(crate) wanted: Wanted,
     began_ns: u64,
 }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Format;
+use crate::config::flags::Flags;
+
 /// Call Python functions from the shell, through a pool of worker processes.
 #[derive(Parser)]
 #[command(
@@ -11,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
     version,
     after_help = "TARGET is a script (worker.py), a module (math) or one function of a module (math:hypot).\n\
                   Python comes from PYPROC_PYTHON, the active virtual environment, .venv here or above,\n\
-                  .venv beside the script, or python3. PYPROC_LOG=debug says what the pool does."
+                  .venv beside the script, or python3. PYPROC_LOG_FILTER=debug says what the pool does."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -28,6 +31,8 @@ pub(crate) enum Command {
     Bench(BenchArguments),
     /// Put the functions of a target behind HTTP
     Serve(ServeArguments),
+    /// Show the configuration that `serve` would run by, and where each value came from
+    Config(ConfigArguments),
 }
 
 /// What to call, and with what.
@@ -105,30 +110,35 @@ pub(crate) struct BenchArguments {
     pub(crate) json: bool,
 }
 
+/// Every key of the configuration is a flag.
 #[derive(Args)]
 pub(crate) struct ServeArguments {
-    /// path.py, module, or module:function
-    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
 
-    /// Where to take requests: address:port or unix:/path
-    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: String,
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<ConfigCommand>,
 
-    /// Where Prometheus finds the metrics
-    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:9090")]
-    pub(crate) metrics_listen: String,
-
-    /// Worker processes
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) workers: u32,
-
-    /// File with bearer tokens, one per line
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<std::path::PathBuf>,
-
-    /// Let everybody call who reaches the address
+    /// Print one JSON object: of every key its value, its source and the place there
     #[arg(long)]
-    pub(crate) allow_unauthenticated: bool,
+    pub(crate) json: bool,
+
+    /// Print a configuration file that says the same, the values of `env` included
+    #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
+    pub(crate) format: Option<Format>,
+
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the JSON schema of the configuration (draft 7)
+    Schema,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,4 +1,4 @@
-//! What the workers print and log, and at `PYPROC_LOG` what the pool does, on stderr.
+//! What the workers print and log, and at `PYPROC_LOG_FILTER` what the pool does, on stderr.
 //!
 //! While a pool starts, lines are held back: a start that fails has one message, which ends with the
 //! lines that matter.
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// The variable that chooses what is shown, in the syntax of `RUST_LOG`: `debug`, `pyproc=trace`.
 /// Who sets it sees every line at once.
-const VARIABLE: &str = "PYPROC_LOG";
+const VARIABLE: &str = "PYPROC_LOG_FILTER";
 
 /// What Python code wrote; failures of the pool itself reach the user as the program's one message.
 const DEFAULT: &str = "pyproc::worker=info";
@@ -25,10 +25,11 @@ const HELD_MAX: usize = 64 * 1024;
 /// The lines of a start that is not over; `None` when lines go straight to stderr.
 static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
-/// Sends events to stderr, one plain line each, those of a start once it has succeeded.
-pub(crate) fn start() -> Result<(), Failure> {
-    let chosen = std::env::var(VARIABLE).ok();
-    let text = chosen.as_deref().unwrap_or(DEFAULT);
+/// Sends events to stderr, one plain line each, those of a start once it has succeeded. The filter is the
+/// configuration's, where there is one.
+pub(crate) fn start(configured: Option<&str>) -> Result<(), Failure> {
+    let chosen = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+    let text = configured.or(chosen.as_deref()).unwrap_or(DEFAULT);
     let targets: Targets = text.parse().map_err(|error| {
         Failure::Usage(format!(
             "{VARIABLE} is {text:?}, which is no filter: {error}"

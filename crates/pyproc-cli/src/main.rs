@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod call;
+mod config;
 mod failure;
 mod list;
 mod log;
@@ -30,12 +31,26 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    log::start()?;
     match arguments.command {
-        Command::Call(arguments) => call::run(arguments.resolve()?),
-        Command::List(arguments) => list::run(arguments.resolve()?),
-        Command::Bench(arguments) => bench::run(arguments.resolve()?),
-        Command::Serve(arguments) => serve::run(arguments.resolve()?),
+        Command::Call(arguments) => {
+            log::start(None)?;
+            call::run(arguments.resolve()?)
+        }
+        Command::List(arguments) => {
+            log::start(None)?;
+            list::run(arguments.resolve()?)
+        }
+        Command::Bench(arguments) => {
+            log::start(None)?;
+            bench::run(arguments.resolve()?)
+        }
+        Command::Serve(arguments) => {
+            let effective = config::load(arguments.flags)?;
+            log::start(Some(&effective.config.gateway.log_filter))?;
+            effective.warn();
+            serve::run(effective.settings)
+        }
+        Command::Config(arguments) => arguments.run(),
     }
 }
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 use pyproc::{ContentType, PoolConfig, Target};
 use serde::de::IgnoredAny;
 
-use crate::args::{BenchArguments, CallArguments, CalledArguments, ListArguments, ServeArguments};
+use crate::args::{BenchArguments, CallArguments, CalledArguments, ListArguments};
 use crate::failure::Failure;
-use crate::serve::settings::{Listen, Settings};
 
 /// One call of one function.
 pub(crate) struct CallOptions {
@@ -100,42 +99,6 @@ impl BenchArguments {
             duration: self.duration,
             compare_in_process: self.compare_in_process,
             json: self.json,
-        })
-    }
-}
-
-impl ServeArguments {
-    pub(crate) fn resolve(self) -> Result<Settings, Failure> {
-        let place = |flag: &str, text: &str| {
-            Listen::parse(text).map_err(|problem| Failure::Usage(format!("{flag} {problem}")))
-        };
-        target(&self.target)?;
-        let listen = place("--listen", &self.listen)?;
-        if listen.is_public() && self.token_file.is_none() && !self.allow_unauthenticated {
-            return Err(Failure::Usage(format!(
-                "{listen} can be reached from other machines: name a `--token-file`, or say `--allow-unauthenticated`"
-            )));
-        }
-        Ok(Settings {
-            pool: PoolConfig::new(&self.target).workers(self.workers),
-            listen,
-            metrics_listen: match self.metrics_listen.as_str() {
-                "off" => None,
-                text => Some(place("--metrics-listen", text)?),
-            },
-            token_file: self.token_file,
-            threads: 1,
-            max_connections: 20_000,
-            max_request_body: 64 << 20,
-            request_memory: 1 << 30,
-            max_headers: 100,
-            max_header_bytes: 64 << 10,
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(75),
-            shutdown_delay: Duration::ZERO,
-            shutdown_timeout: Duration::from_secs(10),
-            show_tracebacks: false,
         })
     }
 }

@@ -68,7 +68,7 @@ fn a_filter_chooses_what_is_shown() {
     assert!(
         pyproc_logging("===", &chatty)
             .error(2)
-            .starts_with("error: PYPROC_LOG is \"===\", which is no filter: "),
+            .starts_with("error: PYPROC_LOG_FILTER is \"===\", which is no filter: "),
     );
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::doorbell::{Bell, Ringer, doorbell};
 use crate::index::Indices;
-use crate::record::{ContentType, FLAG_SEGMENT, Header, Kind, SegmentRef};
+use crate::record::{ContentType, FLAG_BYTES, FLAG_SEGMENT, Header, Kind, SegmentRef};
 use crate::ring::{Consumer, Producer, Taken, Violation};
 use crate::shm::{Memory, PeerAccess};
 use crate::sync::{AtomicU32, Ordering};
@@ -128,6 +128,8 @@ pub struct Outgoing {
     pub content: ContentType,
     /// What the reply should be.
     pub wanted: ContentType,
+    /// Whether a result that is bytes is wanted as it is, whatever `wanted` says.
+    pub raw_bytes: bool,
 }
 
 /// Where an answer's body is.
@@ -250,7 +252,7 @@ impl HostLane {
         let header = Header {
             length: (extension.len() + body.len()) as u32,
             kind: Kind::Call,
-            flags,
+            flags: flags | if call.raw_bytes { FLAG_BYTES } else { 0 },
             function: call.function,
             call: call.call,
             time: call.deadline,

@@ -31,6 +31,9 @@ pub const RECORD_ALIGN: usize = 64;
 /// The body is a [`SegmentRef`], not the payload itself.
 pub const FLAG_SEGMENT: u8 = 1;
 
+/// Of a call: a result that is bytes is wanted as it is, whatever other results are to be.
+pub const FLAG_BYTES: u8 = 2;
+
 /// Bytes that a record with this much extension and body takes in a ring.
 #[must_use]
 pub const fn record_bytes(payload: usize) -> usize {
@@ -117,7 +120,7 @@ pub struct Header {
     pub length: u32,
     /// What the record is.
     pub kind: Kind,
-    /// [`FLAG_SEGMENT`] or nothing.
+    /// [`FLAG_SEGMENT`], [`FLAG_BYTES`], both or nothing.
     pub flags: u8,
     /// Number of the function, from the handshake.
     pub function: u16,
@@ -164,7 +167,7 @@ impl Header {
         ) else {
             return None;
         };
-        if flags & !FLAG_SEGMENT != 0 || extension as u32 > length {
+        if flags & !(FLAG_SEGMENT | FLAG_BYTES) != 0 || extension as u32 > length {
             return None;
         }
         Some(Self {

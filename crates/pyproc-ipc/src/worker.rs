@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::clock::now_ns;
 use crate::doorbell::{Bell, Ringer};
 use crate::lane::Layout;
-use crate::record::{ContentType, FLAG_SEGMENT, Header, Kind, SegmentRef};
+use crate::record::{ContentType, FLAG_BYTES, FLAG_SEGMENT, Header, Kind, SegmentRef};
 use crate::ring::{Consumer, Producer, Taken, Violation};
 use crate::shm::Memory;
 use crate::store::RequestView;
@@ -55,8 +55,12 @@ impl Incoming {
     /// What the caller wants the reply to be.
     #[inline]
     #[must_use]
-    pub fn wanted(&self) -> ContentType {
-        self.taken.header.wanted
+    pub fn wanted(&self) -> Wanted {
+        let header = &self.taken.header;
+        Wanted {
+            content: header.wanted,
+            raw_bytes: header.wanted == ContentType::None || header.flags & FLAG_BYTES != 0,
+        }
     }
 
     /// Had the deadline passed at `now`?
@@ -74,6 +78,15 @@ pub enum IncomingBody<'a> {
     Inline(&'a [u8]),
     /// In a request segment.
     Segment(SegmentRef),
+}
+
+/// What a caller wants the reply to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// How the result is to be encoded; [`ContentType::None`]: as the worker likes.
+    pub content: ContentType,
+    /// Whether a result that is bytes is to be sent as it is instead.
+    pub raw_bytes: bool,
 }
 
 /// An answer on its way to the host.

@@ -247,6 +247,7 @@ impl Harness {
             deadline,
             content: ContentType::Json,
             wanted: ContentType::Raw,
+            raw_bytes: false,
         };
         let extension = vec![id as u8; extension];
         let pushed = match &body {
@@ -411,7 +412,7 @@ fn check(worker: &WorkerLane, incoming: &Incoming, call: &Call) {
     assert_eq!(incoming.function(), call.function);
     assert_eq!(incoming.deadline(), call.deadline);
     assert_eq!(
-        (incoming.content(), incoming.wanted()),
+        (incoming.content(), incoming.wanted().content),
         (ContentType::Json, ContentType::Raw)
     );
     assert_eq!(worker.extension(incoming), call.extension);
@@ -455,6 +456,7 @@ fn a_full_ring_takes_nothing_until_something_was_read() {
         deadline: 0,
         content: ContentType::None,
         wanted: ContentType::None,
+        raw_bytes: false,
     };
     let body = vec![1; 2 * RECORD_ALIGN - 32];
     let fits = RING_MIN / (2 * RECORD_ALIGN);
@@ -516,6 +518,7 @@ fn two_threads_neither_lose_nor_repeat_anything() {
         deadline: 0,
         content: ContentType::Raw,
         wanted: ContentType::Raw,
+        raw_bytes: false,
     };
     let body = |id: u64| {
         id.to_le_bytes().repeat(if id.is_multiple_of(97) {

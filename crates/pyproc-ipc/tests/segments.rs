@@ -35,6 +35,7 @@ fn sent(host: &mut HostLane, worker: &mut WorkerLane, segment: SegmentRef) -> Se
         deadline: 0,
         content: ContentType::Raw,
         wanted: ContentType::None,
+        raw_bytes: false,
     };
     host.push_segment(&call, b"trace", segment)
         .unwrap()

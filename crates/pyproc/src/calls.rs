@@ -36,6 +36,7 @@ pub(crate) struct CallData {
     pub(crate) large: Option<Box<LargeBody>>,
     pub(crate) content: ContentType,
     pub(crate) wanted: ContentType,
+    pub(crate) raw_bytes: bool,
     /// A worker may have looked at the large body.
     pub(crate) seen: bool,
     /// The worker that had the call last.

@@ -18,6 +18,7 @@ pub(crate) struct Terms {
     pub(crate) max_attempts: Option<u32>,
     pub(crate) body: Body,
     pub(crate) wanted: ContentType,
+    pub(crate) raw_bytes: bool,
     pub(crate) trace: Option<Box<TraceContext>>,
 }
 
@@ -30,6 +31,7 @@ impl Default for Terms {
             max_attempts: None,
             body: Body::empty(),
             wanted: ANY,
+            raw_bytes: false,
             trace: None,
         }
     }
@@ -111,6 +113,12 @@ impl Call {
     /// What the reply should be; see [`Request::accept`](crate::Request::accept).
     pub fn accept(mut self, content_type: ContentType) -> Self {
         self.terms.wanted = content_type;
+        self
+    }
+
+    /// Bytes are answered as they are; see [`Request::raw_bytes`](crate::Request::raw_bytes).
+    pub fn raw_bytes(mut self) -> Self {
+        self.terms.raw_bytes = true;
         self
     }
 

@@ -304,6 +304,7 @@ impl Lanes<CallData> for Ends {
             deadline,
             content: data.content,
             wanted: data.wanted,
+            raw_bytes: data.raw_bytes,
         };
         let extension = match &data.trace {
             None => &[],

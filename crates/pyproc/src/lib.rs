@@ -37,12 +37,17 @@ mod watch;
 
 pub use allocate::BodyMut;
 pub use body::{Body, Reply};
+#[cfg(feature = "schema")]
+pub use config::schema;
 pub use config::{Environment, PoolConfig, Settings, Size, Span, Target};
 pub use description::Call;
 pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
 };
+// For the program `pyproc`, which misses keys and variables as a pool misses functions.
+#[doc(hidden)]
+pub use error::nearest;
 pub use functions::FunctionInfo;
 pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;

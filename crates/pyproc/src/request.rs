@@ -115,6 +115,14 @@ impl<'p> Request<'p> {
         self
     }
 
+    /// A function that returns bytes answers with them as they are, in [`ContentType::Raw`], whatever
+    /// else is [accepted](Self::accept). Without it they are base64 text in JSON.
+    #[inline]
+    pub fn raw_bytes(mut self) -> Self {
+        self.terms.raw_bytes = true;
+        self
+    }
+
     /// The trace that the call is part of: it travels to Python with it.
     ///
     /// ```no_run
@@ -247,6 +255,7 @@ impl<'p> Request<'p> {
             large,
             content,
             wanted: self.terms.wanted,
+            raw_bytes: self.terms.raw_bytes,
             trace: self.terms.trace.take().or_else(|| span.context()),
             ..CallData::default()
         }

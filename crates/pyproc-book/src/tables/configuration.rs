@@ -1,17 +1,18 @@
-//! The keys of `PoolConfig`: their meaning is what its comments say, their defaults are what it
-//! gives, their bounds are what it answers to values beyond them.
+//! The keys of the configuration, from what `pyproc config schema` says: meanings are the comments of the
+//! structs, defaults and bounds those of the code. Where a comment says a default or bounds, they must be
+//! the same.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use pyproc::PoolConfig;
+use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
-use serde_json::{Map, Value, json};
-use syn::Type;
+use serde_json::Value;
 
-use super::{rows, source};
+use super::rows;
 
-/// What a key holds, by the type of its field.
+/// What a key holds.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Number,
@@ -21,91 +22,126 @@ enum Kind {
 }
 
 pub(super) fn table() -> Result<String> {
-    let defaults = serde_json::to_value(PoolConfig::default())?;
+    let schema = schema()?;
     let mut table = Vec::new();
-    for field in source::fields("config/mod.rs", "PoolConfig")? {
-        let key = field.name.as_str();
-        let kind = kind(field.kind.as_ref()).with_context(|| format!("the type of `{key}`"))?;
-        let comment = Comment::read(&field.paragraphs)?;
-        let bounds = bounds(key, kind)?;
-        if let (Some(said), Some(found)) = (&comment.bounds, &bounds) {
-            check(key, kind, said, found)?;
-        }
-        ensure!(
-            comment.bounds.is_some() == bounds.is_some(),
-            "`{key}`: its comment says the bounds {:?}, the code has {bounds:?}",
-            comment.bounds
-        );
-        let default = match defaults.get(key) {
-            Some(value) if comment.default.is_some() && !empty(value) => {
-                let said = comment.default.as_deref().unwrap_or_default();
-                ensure!(
-                    same(kind, said, &shown(value)),
-                    "`{key}`: its comment says the default {said}, the code has {value}"
-                );
-                format!("`{}`", shown(value))
-            }
-            _ => comment
-                .default
-                .unwrap_or_else(|| "none: it must be given".to_owned()),
-        };
-        let unit = match kind {
-            Kind::Number => "number",
-            Kind::Duration => "duration",
-            Kind::Size => "size",
-            Kind::Other(unit) => unit,
-        };
-        let bounds = bounds.map_or("–".to_owned(), |(least, most)| {
-            format!("`{least}` to `{most}`")
-        });
+    for group in list(&schema["x-groups"]) {
+        let title = text(&group["title"]);
         table.push(vec![
-            format!("`{key}`"),
-            comment.meaning,
-            unit.to_owned(),
-            default,
-            bounds,
+            format!("**{title}**"),
+            String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
         ]);
+        for key in list(&group["keys"]).iter().map(text) {
+            table.push(row(key, &schema["properties"][key]).with_context(|| format!("`{key}`"))?);
+        }
     }
-    Ok(rows(
-        &["Key", "Meaning", "Unit", "Default", "Bounds"],
-        table,
-    ))
+    let head = [
+        "Key, flag, variable",
+        "Meaning",
+        "Unit",
+        "Default",
+        "Bounds",
+    ];
+    Ok(rows(&head, table))
 }
 
-fn kind(field: Option<&Type>) -> Option<Kind> {
-    let Some(Type::Path(path)) = field else {
-        return None;
-    };
-    let segments: Vec<String> = path
-        .path
-        .segments
-        .iter()
-        .map(|part| part.ident.to_string())
-        .collect();
-    let name = segments.last()?.as_str();
-    Some(match name {
-        "u32" => Kind::Number,
-        "Span" => Kind::Duration,
-        "Size" => Kind::Size,
-        "String" => Kind::Other("text"),
-        "Vec" => Kind::Other("list of text"),
-        "Environment" => Kind::Other("table of text"),
-        "bool" => Kind::Other("true or false"),
-        "Option" => {
-            let syn::PathArguments::AngleBracketed(inner) = &path.path.segments.last()?.arguments
-            else {
-                return None;
-            };
-            let syn::GenericArgument::Type(Type::Path(inner)) = inner.args.first()? else {
-                return None;
-            };
-            match inner.path.segments.last()?.ident.to_string().as_str() {
-                "PathBuf" => Kind::Other("path"),
-                _ => return kind(Some(&Type::Path(inner.clone()))),
-            }
+/// What the program that was built last says of its configuration.
+fn schema() -> Result<Value> {
+    let program = std::env::current_exe()?;
+    let program = program
+        .ancestors()
+        .map(|folder| folder.join("pyproc"))
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| PathBuf::from("pyproc"));
+    let output = Command::new(&program)
+        .args(["config", "schema"])
+        .output()
+        .with_context(|| format!("{} does not run: `make build` makes it", program.display()))?;
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{} config schema: run `make build`", program.display()))
+}
+
+fn row(key: &str, property: &Value) -> Result<Vec<String>> {
+    let kind = kind(property)?;
+    let comment = Comment::read(text(&property["description"]))?;
+    let bounds = bounds(property);
+    if let (Some(said), Some(found)) = (&comment.bounds, &bounds) {
+        check(kind, said, found)?;
+    }
+    ensure!(
+        comment.bounds.is_some() == bounds.is_some(),
+        "its comment says the bounds {:?}, the code has {bounds:?}",
+        comment.bounds
+    );
+    let default = match property.get("default") {
+        Some(value) if comment.default.is_some() && !empty(value) => {
+            let said = comment.default.as_deref().unwrap_or_default();
+            ensure!(
+                same(kind, said, &shown(value)),
+                "its comment says the default {said}, the code has {value}"
+            );
+            format!("`{}`", shown(value))
         }
-        _ => return None,
+        _ => comment
+            .default
+            .unwrap_or_else(|| "none: it must be given".to_owned()),
+    };
+    let names = [
+        Some(key),
+        Some(text(&property["x-command-line"])),
+        property["x-variable"].as_str(),
+    ];
+    let names: Vec<String> = names
+        .iter()
+        .flatten()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let part = match text(&property["x-part"]) {
+        "gateway" => "*Gateway.* ",
+        _ => "",
+    };
+    let unit = match kind {
+        Kind::Number => "number",
+        Kind::Duration => "duration",
+        Kind::Size => "size",
+        Kind::Other(unit) => unit,
+    };
+    Ok(vec![
+        names.join("<br>"),
+        format!("{part}{}", comment.meaning),
+        unit.to_owned(),
+        default,
+        bounds.map_or("–".to_owned(), |(least, most)| {
+            format!("`{least}` to `{most}`")
+        }),
+    ])
+}
+
+fn kind(property: &Value) -> Result<Kind> {
+    let example = property["examples"][0].as_str();
+    Ok(match (text(&property["type"]), example) {
+        ("integer", _) => Kind::Number,
+        ("string", Some(example)) if span(example).is_some() => Kind::Duration,
+        ("string", Some(example)) if size(example).is_some() => Kind::Size,
+        ("string", None) => Kind::Other("text"),
+        ("array", _) => Kind::Other("list of text"),
+        ("object", _) => Kind::Other("table of text"),
+        ("boolean", _) => Kind::Other("true or false"),
+        (other, _) => bail!("no unit is known for {other}"),
     })
+}
+
+fn bounds(property: &Value) -> Option<(String, String)> {
+    let bound = |number: &str, quantity: &str| {
+        let bound = property.get(number).or_else(|| property.get(quantity));
+        bound.map(shown)
+    };
+    Some((
+        bound("minimum", "x-minimum")?,
+        bound("maximum", "x-maximum")?,
+    ))
 }
 
 /// A field's comment, taken apart.
@@ -116,8 +152,8 @@ struct Comment {
 }
 
 impl Comment {
-    fn read(paragraphs: &[String]) -> Result<Self> {
-        let mut text = paragraphs.join(" ");
+    fn read(description: &str) -> Result<Self> {
+        let mut text = description.replace("\n\n", " ");
         let mut take = |pattern: &str, with: &str| -> Result<Option<(String, String)>> {
             let pattern = Regex::new(pattern)?;
             let Some(found) = pattern.captures(&text) else {
@@ -149,38 +185,14 @@ impl Comment {
     }
 }
 
-/// The bounds of a key, as `resolve` says them to values beyond them.
-fn bounds(key: &str, kind: Kind) -> Result<Option<(String, String)>> {
-    let beyond = match kind {
-        Kind::Number => json!(u32::MAX),
-        Kind::Duration => json!("100000years"),
-        Kind::Size => json!("1000PiB"),
-        Kind::Other(_) => return Ok(None),
-    };
-    let mut config = Map::new();
-    config.insert("target".into(), json!("worker.py"));
-    config.insert(key.into(), beyond);
-    let config: PoolConfig = serde_json::from_value(Value::Object(config))?;
-    let problems = config
-        .resolve()
-        .err()
-        .with_context(|| format!("`{key}` has no bounds"))?;
-    let pattern = Regex::new(r"it must be from (.+) to (.+)$")?;
-    let found = problems
-        .problems()
-        .iter()
-        .filter(|problem| problem.key == key)
-        .find_map(|problem| pattern.captures(&problem.message))
-        .with_context(|| format!("`{key}` is refused without its bounds: {problems}"))?;
-    Ok(Some((found[1].to_owned(), found[2].to_owned())))
-}
-
-fn check(key: &str, kind: Kind, said: &(String, String), found: &(String, String)) -> Result<()> {
-    // A bound that is another key's value.
-    let least = said.0.starts_with('`') || same(kind, &said.0, &found.0);
+fn check(kind: Kind, said: &(String, String), found: &(String, String)) -> Result<()> {
+    // A bound that is another key's value; and nothing needs no unit.
+    let least = said.0.starts_with('`')
+        || same(kind, &said.0, &found.0)
+        || (said.0 == "0" && same(kind, "0 s", &found.0));
     ensure!(
         least && same(kind, &said.1, &found.1),
-        "`{key}`: its comment says {} to {}, the code has {} to {}",
+        "its comment says {} to {}, the code has {} to {}",
         said.0,
         said.1,
         found.0,
@@ -216,6 +228,14 @@ fn empty(value: &Value) -> bool {
         Value::Object(table) => table.is_empty(),
         _ => false,
     }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn shown(value: &Value) -> String {

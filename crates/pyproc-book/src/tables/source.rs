@@ -3,15 +3,13 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
+use syn::{Attribute, Expr, Fields, Item, Lit, Meta};
 
 use crate::root;
 
 /// A field or a variant, and what its comment says.
 pub(super) struct Documented {
     pub(super) name: String,
-    /// The type of a field; of a variant, nothing.
-    pub(super) kind: Option<Type>,
     /// Paragraphs, each on one line.
     pub(super) paragraphs: Vec<String>,
 }
@@ -28,7 +26,6 @@ pub(super) fn fields(file: &str, name: &str) -> Result<Vec<Documented>> {
                     .ident
                     .map(|ident| ident.to_string())
                     .unwrap_or_default(),
-                kind: Some(field.ty),
                 paragraphs: paragraphs(&field.attrs),
             });
             return Ok(fields.collect());
@@ -45,7 +42,6 @@ pub(super) fn variants(file: &str, name: &str) -> Result<Vec<Documented>> {
         {
             let variants = item.variants.into_iter().map(|variant| Documented {
                 name: variant.ident.to_string(),
-                kind: None,
                 paragraphs: paragraphs(&variant.attrs),
             });
             return Ok(variants.collect());

@@ -77,7 +77,12 @@ pub(crate) fn command(program: &Path, folder: &Path) -> Command {
             std::env::join_paths(path).expect("folders without colons"),
         )
         .stdin(Stdio::null());
-    for variable in ["PYPROC_PYTHON", "PYPROC_LOG", "PYTHONPATH", "RUST_LOG"] {
+    for variable in [
+        "PYPROC_PYTHON",
+        "PYPROC_LOG_FILTER",
+        "PYTHONPATH",
+        "RUST_LOG",
+    ] {
         command.env_remove(variable);
     }
     command

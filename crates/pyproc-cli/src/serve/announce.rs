@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyproc::{FunctionInfo, Pool};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::Value;
 
 use super::app::App;
 use super::connections::Connections;
+use super::sample;
 use super::settings::{Listen, Settings};
 
 /// Descriptors that are not for clients: workers, logs, files that are read.
@@ -76,5 +79,20 @@ fn try_line(function: &FunctionInfo, bound: &Listen, token: bool) -> String {
     } else {
         ""
     };
-    format!("curl{token} --json '…' {place}/v1/call/{}", function.name)
+    let name = utf8_percent_encode(&function.name, NON_ALPHANUMERIC_BUT_MARKS);
+    format!("curl{token} {} {place}/v1/call/{name}", body(function))
+}
+
+/// What stays as it is in a path that is shown.
+const NON_ALPHANUMERIC_BUT_MARKS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.');
+
+/// The part of the command that gives the argument: one that fits, as far as the schema says.
+fn body(function: &FunctionInfo) -> String {
+    let schema = function.parameters.as_deref().unwrap_or("{}");
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    match sample::of(&schema) {
+        Value::Null => "--request POST".to_owned(),
+        value => format!("--json '{}'", value.to_string().replace('\'', r"'\''")),
+    }
 }

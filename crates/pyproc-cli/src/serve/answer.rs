@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use super::app::App;
 use super::body::discard;
 use super::call::{self, call};
-use super::connections::Active;
+use super::connections::{Active, Connections};
 use super::problem::Problem;
 
 /// Names a request in logs and answers: the client's own name for it, or ours.
@@ -26,6 +26,8 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Clone)]
 pub(super) struct Site {
     pub(super) app: Arc<App>,
+    /// Those of this listener.
+    pub(super) connections: Arc<Connections>,
     /// Everything but calls.
     pub(super) pages: Router,
     /// Whether functions are called here.
@@ -38,14 +40,18 @@ pub(super) async fn answer(
     active: Active,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, std::convert::Infallible> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let id = request_id(parts.headers.get(REQUEST_ID));
+    parts.headers.insert(REQUEST_ID, id.clone());
     let version = parts.version;
     let name = parts.uri.path().strip_prefix(call::PREFIX);
     let mut response = match (refused(&site, &parts), name) {
         (Some(problem), _) => {
             discard(body);
-            problem.into_response().map(Full::new).map(Either::Left)
+            problem
+                .into_response(Some(&id))
+                .map(Full::new)
+                .map(Either::Left)
         }
         (None, Some(name)) if site.calls => call(&site.app, name, &parts, body)
             .await
@@ -59,7 +65,7 @@ pub(super) async fn answer(
     };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    if version < Version::HTTP_2 && site.app.connections.is_draining() {
+    if version < Version::HTTP_2 && site.connections.is_draining() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| Answer {

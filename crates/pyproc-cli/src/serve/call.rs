@@ -10,6 +10,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply, TraceContext};
 
+use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
 use super::body::{discard, receive};
 use super::problem::Problem;
@@ -27,7 +28,7 @@ pub(super) async fn call(app: &App, name: &str, parts: &Parts, body: Incoming) -
             if let Some(body) = body {
                 discard(body);
             }
-            problem.into_response()
+            problem.into_response(parts.headers.get(REQUEST_ID))
         }
     }
 }
@@ -48,7 +49,7 @@ async fn answer(
         ));
     }
     let pool = available(app)?;
-    let accept = media::answer(&parts.headers)?;
+    let wanted = media::answer(&parts.headers)?;
     let limit = timeout::of(&parts.headers)?;
     let Some(incoming) = body.as_mut() else {
         return Err(Problem::not_found(parts.uri.path()));
@@ -68,7 +69,13 @@ async fn answer(
     };
     *body = None;
 
-    let mut request = pool.request(&function).body(arguments).accept(accept);
+    let mut request = pool
+        .request(&function)
+        .body(arguments)
+        .accept(wanted.content_type);
+    if wanted.raw_bytes {
+        request = request.raw_bytes();
+    }
     if let Some(limit) = limit {
         request = request.timeout(limit);
     }

@@ -118,6 +118,14 @@ impl Connections {
         self.count.load(Relaxed)
     }
 
+    /// How many of them have requests under way.
+    pub(super) fn busy(&self) -> usize {
+        let open = self.open.lock();
+        open.iter()
+            .filter(|watch| watch.active.load(Relaxed) > 0)
+            .count()
+    }
+
     /// Whether connections are to close when they have answered.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)

@@ -92,14 +92,27 @@ fn named(essence: &str) -> Option<ContentType> {
         .map(|(content_type, _)| *content_type)
 }
 
-/// What the answer is to be: what the client likes best, JSON where it has no preference.
-pub(super) fn answer(headers: &HeaderMap) -> Result<ContentType, Problem> {
+/// What a client wants its answer to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) content_type: ContentType,
+    /// Whether it takes the bytes that a function returns as they are.
+    pub(super) raw_bytes: bool,
+}
+
+/// What the answer is to be: what the client likes best, JSON where it has no preference. Bytes are
+/// sent as they are unless it says that it does not take them.
+pub(super) fn answer(headers: &HeaderMap) -> Result<Wanted, Problem> {
     let mut accepts = headers.get_all(ACCEPT).iter();
     let (first, more) = (accepts.next(), accepts.next());
-    if let (None | Some(b"*/*" | b"application/json"), None) =
-        (first.map(HeaderValue::as_bytes), more)
-    {
-        return Ok(ContentType::Json);
+    let json = |raw_bytes| Wanted {
+        content_type: ContentType::Json,
+        raw_bytes,
+    };
+    match (first.map(HeaderValue::as_bytes), more) {
+        (None | Some(b"*/*"), None) => return Ok(json(true)),
+        (Some(b"application/json"), None) => return Ok(json(false)),
+        _ => {}
     }
     let ranges: Vec<Range> = headers
         .get_all(ACCEPT)
@@ -108,20 +121,26 @@ pub(super) fn answer(headers: &HeaderMap) -> Result<ContentType, Problem> {
         .flat_map(|value| value.split(','))
         .filter_map(Range::parse)
         .collect();
-    let best = NAMES
+    let taken: Vec<(u16, ContentType)> = NAMES
         .iter()
         .filter_map(|(content_type, names)| {
             let quality = names.iter().map(|name| quality(name, &ranges)).max()?;
             (quality > 0).then_some((quality, *content_type))
         })
-        // Of two that are liked as much, the first.
-        .reduce(|best, other| if other.0 > best.0 { other } else { best });
-    best.map(|(_, content_type)| content_type).ok_or_else(|| {
-        Problem::new(
+        .collect();
+    // Of two that are liked as much, the first.
+    let best = taken.iter().copied();
+    let best = best.reduce(|best, other| if other.0 > best.0 { other } else { best });
+    let Some((_, content_type)) = best else {
+        return Err(Problem::new(
             StatusCode::NOT_ACCEPTABLE,
             "not_acceptable",
             format!("the Accept header allows no type of answer that there is; accept {ALL}"),
-        )
+        ));
+    };
+    Ok(Wanted {
+        content_type,
+        raw_bytes: taken.iter().any(|(_, taken)| *taken == ContentType::Raw),
     })
 }
 
@@ -181,26 +200,37 @@ mod tests {
         headers
     }
 
-    fn accepted(values: &[&'static str]) -> Option<ContentType> {
-        answer(&headers(ACCEPT, values)).ok()
+    fn accepted(values: &[&'static str]) -> Option<(ContentType, bool)> {
+        let wanted = answer(&headers(ACCEPT, values)).ok()?;
+        Some((wanted.content_type, wanted.raw_bytes))
     }
 
     #[test]
     fn answers_are_what_the_client_likes_best() {
         use ContentType::{Json, MsgPack, Raw};
-        assert_eq!(accepted(&[]), Some(Json));
-        assert_eq!(accepted(&["*/*"]), Some(Json));
-        assert_eq!(accepted(&["text/html, application/*;q=0.9"]), Some(Json));
-        assert_eq!(accepted(&["application/msgpack"]), Some(MsgPack));
-        assert_eq!(accepted(&["application/x-msgpack;q=0.5"]), Some(MsgPack));
+        assert_eq!(accepted(&[]), Some((Json, true)));
+        assert_eq!(accepted(&["application/json"]), Some((Json, false)));
+        assert_eq!(accepted(&["*/*"]), Some((Json, true)));
+        assert_eq!(
+            accepted(&["text/html, application/*;q=0.9"]),
+            Some((Json, true))
+        );
+        assert_eq!(accepted(&["application/msgpack"]), Some((MsgPack, false)));
+        assert_eq!(
+            accepted(&["application/x-msgpack;q=0.5"]),
+            Some((MsgPack, false))
+        );
         assert_eq!(
             accepted(&["application/json;q=0.4, application/octet-stream;q=0.5"]),
-            Some(Raw)
+            Some((Raw, true))
         );
-        assert_eq!(accepted(&["*/*, application/json;q=0"]), Some(MsgPack));
+        assert_eq!(
+            accepted(&["*/*, application/json;q=0"]),
+            Some((MsgPack, true))
+        );
         assert_eq!(
             accepted(&["text/html", "Application/JSON ; q=1"]),
-            Some(Json)
+            Some((Json, false))
         );
         assert_eq!(accepted(&["text/html"]), None);
         assert_eq!(accepted(&["application/json;q=0"]), None);

@@ -19,6 +19,7 @@ mod memory;
 mod pages;
 mod problem;
 mod prometheus;
+mod sample;
 pub(crate) mod settings;
 mod stop;
 mod timeout;
@@ -36,6 +37,7 @@ use crate::failure::Failure;
 use answer::Site;
 use app::App;
 use connection::Protocol;
+use connections::Connections;
 use listener::{Listener, Stream};
 use settings::Settings;
 use stop::Signals;
@@ -72,6 +74,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let listener = Listener::bind(&app.settings.listen)?;
     let bound = listener.bound().clone();
     let site = Site {
+        connections: Arc::clone(&app.connections),
         app: Arc::clone(&app),
         pages: pages::gateway(Arc::clone(&app)),
         calls: true,
@@ -82,7 +85,11 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     if let Some(listen) = &app.settings.metrics_listen {
         let listener = Listener::bind(listen)?;
         metrics = Some(listener.bound().clone());
+        // Of its own, so that a scraper holds up no shutdown.
+        let connections = Connections::new(&app.settings, app.settings.max_connections);
+        tasks.spawn(watch(Arc::clone(&connections)));
         let site = Site {
+            connections,
             app: Arc::clone(&app),
             pages: pages::metrics(Arc::clone(&app), recorder),
             calls: false,
@@ -124,14 +131,18 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 /// What goes on beside requests, until the set is dropped.
 fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let connections = Arc::clone(&app.connections);
-    tasks.spawn(async move { connections.watch().await });
+    tasks.spawn(watch(Arc::clone(&app.connections)));
     let loaded = Arc::clone(app);
     tasks.spawn(async move { loaded.load.watch().await });
     if let Some(tokens) = app.tokens.clone() {
         tasks.spawn(tokens.watch());
     }
     tasks
+}
+
+/// Closes connections that take too long, for ever.
+async fn watch(connections: Arc<Connections>) {
+    connections.watch().await;
 }
 
 /// Takes connections, for ever.
@@ -143,7 +154,7 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
         match listener.accept().await {
             Ok(stream) => {
                 complained = false;
-                match site.app.connections.open() {
+                match site.connections.open() {
                     Some(open) => {
                         let serving =
                             connection::serve(stream, open, site.clone(), Arc::clone(&protocol));

@@ -7,11 +7,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
+use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
 use super::problem::Problem;
 use crate::list::Listed;
@@ -95,14 +96,13 @@ async fn started(State(app): State<Arc<App>>) -> Response {
     Probe::of(starting.then(|| "the workers are not up yet".to_owned()))
 }
 
-async fn functions(State(app): State<Arc<App>>) -> Response {
+async fn functions(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let Some(pool) = app.pool() else {
         let problem = "the workers are not up yet; try again soon";
-        return respond(Problem::unavailable(
-            "not_ready",
-            problem,
-            super::connections::TICK,
-        ));
+        return respond(
+            &headers,
+            Problem::unavailable("not_ready", problem, super::connections::TICK),
+        );
     };
     let functions = pool.functions();
     let listed: Vec<Listed<'_>> = functions.iter().map(Listed::new).collect();
@@ -110,20 +110,21 @@ async fn functions(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn not_found(request: Request) -> Response {
-    respond(Problem::not_found(request.uri().path()))
+    respond(request.headers(), Problem::not_found(request.uri().path()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
     let path = request.uri().path();
-    respond(Problem::method_not_allowed(
-        request.method().as_str(),
-        path,
-        "GET, HEAD",
-    ))
+    respond(
+        request.headers(),
+        Problem::method_not_allowed(request.method().as_str(), path, "GET, HEAD"),
+    )
 }
 
-pub(super) fn respond(problem: Problem) -> Response {
-    problem.into_response().map(Body::from)
+pub(super) fn respond(headers: &HeaderMap, problem: Problem) -> Response {
+    problem
+        .into_response(headers.get(REQUEST_ID))
+        .map(Body::from)
 }
 
 /// An answer in JSON that is never kept.

@@ -49,8 +49,9 @@ pub(super) struct Document {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceback: Option<String>,
+    /// What the request is called in the answer's header and in logs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) request_id: Option<String>,
+    request_id: Option<String>,
 }
 
 impl Problem {
@@ -149,8 +150,10 @@ impl Problem {
         self
     }
 
-    /// The answer.
-    pub(super) fn into_response(self) -> Response<Bytes> {
+    /// The answer to the request of this id.
+    pub(super) fn into_response(mut self, id: Option<&HeaderValue>) -> Response<Bytes> {
+        let id = id.and_then(|id| id.to_str().ok());
+        self.document.request_id = id.map(str::to_owned);
         let text = serde_json::to_vec(&self.document).unwrap_or_default();
         let mut response = Response::new(Bytes::from(text));
         *response.status_mut() =

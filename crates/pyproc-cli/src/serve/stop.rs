@@ -42,13 +42,13 @@ pub(super) async fn drain(app: &Arc<App>, pool: Option<&Pool>) -> Result<(), Fai
     while app.connections.count() > 0 && Instant::now() < deadline {
         sleep_until((Instant::now() + TICK / 10).min(deadline)).await;
     }
-    let open = app.connections.count();
+    let busy = app.connections.busy();
     // Calls that still run are stopped by it and answered; so are those that still wait.
     let ended = match pool {
         Some(pool) => pool.shutdown().await,
         None => Ok(()),
     };
-    if open == 0 {
+    if busy == 0 {
         return ended.map_err(|rough| Failure::Failed(rough.to_string()));
     }
     // The last answers are on their way.
@@ -57,7 +57,12 @@ pub(super) async fn drain(app: &Arc<App>, pool: Option<&Pool>) -> Result<(), Fai
         sleep(TICK / 10).await;
     }
     Err(Failure::Failed(format!(
-        "{open} connections still had requests when the {} of `shutdown_timeout` were over; their calls were stopped",
+        "{} stopped, since it ran when the {} of `shutdown_timeout` were over",
+        if busy == 1 {
+            "1 call was".to_owned()
+        } else {
+            format!("the calls of {busy} connections were")
+        },
         pyproc::Span::from(app.settings.shutdown_timeout)
     )))
 }

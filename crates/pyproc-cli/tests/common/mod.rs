@@ -1,6 +1,8 @@
 //! Runs the program as a shell would, and checks after every run that no process of it is left.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub(crate) mod server;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -45,16 +47,17 @@ pub(crate) fn pyproc_reading(arguments: &[&str], input: &[u8]) -> Run {
     run(Marked::new(), arguments, input)
 }
 
-/// The program with these arguments and this filter in `PYPROC_LOG`.
+/// The program with these arguments and this filter in `PYPROC_LOG_FILTER`.
 #[track_caller]
 pub(crate) fn pyproc_logging(filter: &str, arguments: &[&str]) -> Run {
     let mut marked = Marked::new();
-    marked.command.env("PYPROC_LOG", filter);
+    marked.command.env("PYPROC_LOG_FILTER", filter);
     run(marked, arguments, b"")
 }
 
+/// The program as it was prepared, with these arguments and this on stdin.
 #[track_caller]
-fn run(mut marked: Marked, arguments: &[&str], input: &[u8]) -> Run {
+pub(crate) fn run(mut marked: Marked, arguments: &[&str], input: &[u8]) -> Run {
     let mut program = marked
         .command
         .args(arguments)
@@ -97,12 +100,12 @@ impl Marked {
     fn of(mut command: Command) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("PYPROC_CLI_TEST={}-{count}", std::process::id());
+        let mark = format!("TEST_OF_PYPROC={}-{count}", std::process::id());
         let (name, value) = mark.split_once('=').expect("written above");
         command
             .env(name, value)
             .env("PYPROC_PYTHON", python())
-            .env_remove("PYPROC_LOG")
+            .env_remove("PYPROC_LOG_FILTER")
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers"));
         Self { command, mark }
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(format!("{variables:?}"), r#"{"TOKEN": …}"#);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Environment(BTreeMap<String, String>);
 

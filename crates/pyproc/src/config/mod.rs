@@ -4,10 +4,13 @@
 //! setters, a file or variables alike; [`PoolConfig::resolve`] checks all of it and reports every
 //! problem at once. It looks at nothing outside itself but the number of cores.
 
+mod bounds;
 mod defaults;
 mod environment;
 mod quantity;
 mod resolve;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod setters;
 mod target;
 pub(crate) mod units;
@@ -40,6 +43,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = schema::pool))]
 #[non_exhaustive]
 pub struct PoolConfig {
     /// What the workers run: `path.py`, `module` or `module:function`.

@@ -3,7 +3,8 @@
 //! Reading one from a file never fails: what cannot be read is kept as it stands, and
 //! [`PoolConfig::resolve`](super::PoolConfig::resolve) reports it together with every other problem.
 
-use std::fmt;
+use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::de::{self, Deserializer, Visitor};
@@ -37,10 +38,14 @@ enum Given<T> {
 }
 
 impl Span {
-    /// The duration, or the sentence that says why there is none.
-    pub(super) fn check(&self) -> Result<Duration, String> {
+    /// The duration, if it is one within the bounds.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and what would be right, to stand after the key: `is 2h; it must be from 0s to 1h`.
+    pub fn within(&self, bounds: RangeInclusive<Duration>) -> Result<Duration, String> {
         match &self.0 {
-            Given::Value(span) => Ok(*span),
+            Given::Value(span) => within(*span, bounds, units::duration),
             Given::Unreadable(text) => Err(format!(
                 "is {text}, which is not a duration: write text with a unit, such as \"250ms\", \"10s\" or \"5m\""
             )),
@@ -49,15 +54,37 @@ impl Span {
 }
 
 impl Size {
-    /// The number of bytes, or the sentence that says why there is none.
-    pub(super) fn check(&self) -> Result<u64, String> {
+    /// The number of bytes, if it is one within the bounds.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and what would be right, to stand after the key: `is 2TiB; it must be from 1KiB to 1TiB`.
+    pub fn within(&self, bounds: RangeInclusive<u64>) -> Result<u64, String> {
         match &self.0 {
-            Given::Value(size) => Ok(*size),
+            Given::Value(size) => within(*size, bounds, units::bytes),
             Given::Unreadable(text) => Err(format!(
                 "is {text}, which is not a size: write text with a unit, such as \"512KiB\", \"64MiB\" or \"1GiB\""
             )),
         }
     }
+}
+
+/// A value within its bounds, or the sentence that says both.
+pub(super) fn within<T: PartialOrd + Copy, D: Display>(
+    value: T,
+    bounds: RangeInclusive<T>,
+    show: fn(T) -> D,
+) -> Result<T, String> {
+    if bounds.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = bounds.into_inner();
+    Err(format!(
+        "is {}; it must be from {} to {}",
+        show(value),
+        show(least),
+        show(most)
+    ))
 }
 
 impl From<Duration> for Span {

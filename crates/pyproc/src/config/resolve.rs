@@ -1,15 +1,12 @@
 //! [`PoolConfig::resolve`]: checks everything and reports every problem at once.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pyproc_ipc::lane::{RING_MAX, RING_MIN};
-
-use super::{Environment, PoolConfig, Size, Span, Target, units};
+use super::quantity::within;
+use super::{Environment, PoolConfig, Target, bounds, units};
 use crate::error::{ConfigErrors, Problem};
-use crate::scheduler::ENTRIES;
 
 /// A configuration that was checked: what a pool runs by. Fields mean what they mean in
 /// [`PoolConfig`].
@@ -43,15 +40,6 @@ pub struct Settings {
     pub restart_backoff_max: Duration,
 }
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-/// 365.25 days, which people read as `1year`.
-const YEAR: Duration = Duration::from_secs(31_557_600);
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const TIB: u64 = 1 << 40;
-
 impl PoolConfig {
     /// Checks the whole configuration.
     ///
@@ -66,35 +54,45 @@ impl PoolConfig {
         problems.args(&self.args);
         problems.env(&self.env);
         let workers = self.workers.unwrap_or_else(cores);
-        problems.number("workers", workers, 1..=1024);
-        problems.number("queue", self.queue, 0..=1_000_000);
-        problems.number("max_concurrency", self.max_concurrency, 1..=ENTRIES as u32);
-        let timeout = problems.span("timeout", &self.timeout, MILLISECOND..=YEAR);
-        let grace = problems.span("grace", &self.grace, Duration::ZERO..=HOUR);
-        let start_timeout =
-            problems.span("start_timeout", &self.start_timeout, 10 * MILLISECOND..=DAY);
-        let shutdown_timeout = problems.span(
+        problems.number("workers", workers, bounds::WORKERS);
+        problems.number("queue", self.queue, bounds::QUEUE);
+        problems.number(
+            "max_concurrency",
+            self.max_concurrency,
+            bounds::MAX_CONCURRENCY,
+        );
+        let timeout = problems.take("timeout", self.timeout.within(bounds::TIMEOUT));
+        let grace = problems.take("grace", self.grace.within(bounds::GRACE));
+        let start_timeout = problems.take(
+            "start_timeout",
+            self.start_timeout.within(bounds::START_TIMEOUT),
+        );
+        let shutdown_timeout = problems.take(
             "shutdown_timeout",
-            &self.shutdown_timeout,
-            Duration::ZERO..=DAY,
+            self.shutdown_timeout.within(bounds::SHUTDOWN_TIMEOUT),
         );
-        problems.number("max_attempts", self.max_attempts, 1..=1_000_000);
-        let max_body = problems.size("max_body", &self.max_body, KIB..=TIB);
-        let ring = problems.size("ring", &self.ring, RING_MIN as u64..=RING_MAX as u64);
+        problems.number("max_attempts", self.max_attempts, bounds::MAX_ATTEMPTS);
+        let max_body = problems.take("max_body", self.max_body.within(bounds::MAX_BODY));
+        let ring = problems.take("ring", self.ring.within(bounds::RING));
         problems.power_of_two("ring", ring);
-        let segment_memory = problems.size("segment_memory", &self.segment_memory, MIB..=16 * TIB);
-        problems.largest_body_fits(max_body, segment_memory);
-        let segment_idle = problems.span("segment_idle", &self.segment_idle, Duration::ZERO..=DAY);
-        let spin = problems.span("spin", &self.spin, Duration::ZERO..=10 * MILLISECOND);
-        let initial = problems.span(
-            "restart_backoff_initial",
-            &self.restart_backoff_initial,
-            MILLISECOND..=HOUR,
+        let segment_memory = problems.take(
+            "segment_memory",
+            self.segment_memory.within(bounds::SEGMENT_MEMORY),
         );
-        let longest = problems.span(
+        problems.largest_body_fits(max_body, segment_memory);
+        let segment_idle = problems.take(
+            "segment_idle",
+            self.segment_idle.within(bounds::SEGMENT_IDLE),
+        );
+        let spin = problems.take("spin", self.spin.within(bounds::SPIN));
+        let initial = problems.take(
+            "restart_backoff_initial",
+            self.restart_backoff_initial
+                .within(bounds::RESTART_BACKOFF_INITIAL),
+        );
+        let longest = problems.take(
             "restart_backoff_max",
-            &self.restart_backoff_max,
-            MILLISECOND..=DAY,
+            self.restart_backoff_max.within(bounds::RESTART_BACKOFF_MAX),
         );
         problems.backoff_grows(initial, longest);
         ConfigErrors::check(problems.0)?;
@@ -151,47 +149,8 @@ impl Problems {
         value.map_err(|message| self.add(key, message)).ok()
     }
 
-    fn within<T: PartialOrd + Copy, D: Display>(
-        &mut self,
-        key: &str,
-        value: T,
-        bounds: RangeInclusive<T>,
-        show: fn(T) -> D,
-    ) -> bool {
-        let inside = bounds.contains(&value);
-        if !inside {
-            let (least, most) = bounds.into_inner();
-            self.add(
-                key,
-                format!(
-                    "is {}; it must be from {} to {}",
-                    show(value),
-                    show(least),
-                    show(most)
-                ),
-            );
-        }
-        inside
-    }
-
     fn number(&mut self, key: &str, value: u32, bounds: RangeInclusive<u32>) {
-        self.within(key, value, bounds, |number| number);
-    }
-
-    fn span(
-        &mut self,
-        key: &str,
-        span: &Span,
-        bounds: RangeInclusive<Duration>,
-    ) -> Option<Duration> {
-        let span = self.take(key, span.check())?;
-        self.within(key, span, bounds, units::duration)
-            .then_some(span)
-    }
-
-    fn size(&mut self, key: &str, size: &Size, bounds: RangeInclusive<u64>) -> Option<u64> {
-        let size = self.take(key, size.check())?;
-        self.within(key, size, bounds, units::bytes).then_some(size)
+        self.take(key, within(value, bounds, |number| number));
     }
 
     fn power_of_two(&mut self, key: &str, size: Option<u64>) {

@@ -23,7 +23,8 @@ pub use shutdown::ShutdownError;
 pub use start::StartError;
 
 pub(crate) use decode::worker_error;
-pub(crate) use nearest::nearest;
+#[doc(hidden)]
+pub use nearest::nearest;
 
 use std::fmt;
 use std::time::Duration;

@@ -4,7 +4,8 @@
 const ALIKE: f64 = 0.8;
 
 /// The name among `names` that `wanted` is most likely a misspelling of, if any is close.
-pub(crate) fn nearest<'n>(wanted: &str, names: &'n [String]) -> Option<&'n str> {
+#[must_use]
+pub fn nearest<'n>(wanted: &str, names: &'n [String]) -> Option<&'n str> {
     let wanted = wanted.to_lowercase();
     names
         .iter()

@@ -243,6 +243,15 @@ fn memory_that_python_keeps_is_not_written_again() {
         // bytes are base64 in JSON.
         let kept: Vec<String> = reply.unwrap().decode().unwrap();
         assert_eq!(kept, ["AAAAAA==", "AQEBAQ==", "AgICAg==", "AwMDAw=="]);
+        // Bytes alone are sent as they are to who takes them so; what contains them is JSON all the same.
+        let request = pool.request("kept_bytes").accept(ContentType::Json);
+        let reply = request.raw_bytes().send().await.unwrap();
+        assert_eq!(reply.content_type(), ContentType::Json);
+        let request = pool.request("echo").accept(ContentType::Json);
+        let request = request.body(Body::raw("\0\u{7f}")).raw_bytes();
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.content_type(), ContentType::Raw);
+        assert_eq!(reply.bytes(), &b"\0\x7f"[..]);
         let _: () = pool.call("let_go", &()).await.unwrap();
         there_and_back(&pool, MIB).await;
         pool.shutdown().await.expect("shutdown");

@@ -1,0 +1,101 @@
+//! The variables `PYPROC_…`, one for every key but `env`.
+
+use std::ffi::OsString;
+
+use super::given::{Entries, Name, Source};
+use super::keys::{key, keys};
+use super::problem::Problem;
+use super::read;
+
+/// Names the configuration file.
+pub(crate) const FILE: &str = "PYPROC_CONFIG";
+
+/// Where OpenTelemetry's own programs send traces.
+const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// Variables of pyproc that are no keys: the file, and what a pool sets for its workers.
+const OTHERS: [&str; 2] = [FILE, "PYPROC_CONTROL_FD"];
+
+/// What the variables say.
+#[derive(Default)]
+pub(crate) struct Variables {
+    pub(crate) entries: Entries,
+    /// The configuration file.
+    pub(crate) file: Option<String>,
+    pub(crate) problems: Vec<Problem>,
+    /// Sentences about variables that mean nothing.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Looks through all variables of a process. An empty one is as one that is not set.
+pub(crate) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Variables {
+    let mut found = Variables::default();
+    let mut variables: Vec<(String, OsString)> = variables
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .collect();
+    variables.sort();
+    for (name, value) in variables {
+        let ours = name.strip_prefix("PYPROC_");
+        let wanted = match ours {
+            Some(key) => {
+                self::key(&key.to_lowercase()).filter(|key| key.variable.as_ref() == Some(&name))
+            }
+            None if name == OTLP_ENDPOINT => self::key("otlp_endpoint"),
+            None => continue,
+        };
+        let is_file = name == FILE;
+        if wanted.is_none() && !is_file {
+            if !OTHERS.contains(&name.as_str()) && !ours.is_some_and(is_of_kubernetes) {
+                found.warnings.push(unknown(&name));
+            }
+            continue;
+        }
+        let source = Source::Variable(name);
+        let Ok(text) = value.into_string() else {
+            found.problems.push(Problem {
+                source,
+                sentence: "the value is not UTF-8 text".to_owned(),
+            });
+            continue;
+        };
+        match wanted {
+            // pyproc's own variable wins over OpenTelemetry's, which was seen before it.
+            Some(key) => {
+                let given = read::from_text(&key.kind, &text, &source);
+                found.entries.retain(|(name, _)| name.text != key.name);
+                let text = key.name.to_owned();
+                found.entries.push((Name { text, source }, given));
+            }
+            None => found.file = Some(text),
+        }
+    }
+    found
+}
+
+/// Kubernetes sets these for a Service that is named `pyproc`, or `pyproc-` and something.
+fn is_of_kubernetes(name: &str) -> bool {
+    name.starts_with("PORT")
+        || name.starts_with("SERVICE_")
+        || name.contains("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.contains("_PORT_")
+        || name.ends_with("_PORT")
+}
+
+fn unknown(name: &str) -> String {
+    // What all of them begin with would make all of them alike.
+    const PREFIX: &str = "PYPROC_";
+    let variables = keys().iter().filter_map(|key| key.variable.as_deref());
+    let mut names: Vec<String> = variables
+        .chain([FILE])
+        .map(|name| name.trim_start_matches(PREFIX).to_owned())
+        .collect();
+    names.sort();
+    let nearest = match pyproc::nearest(name.trim_start_matches(PREFIX), &names) {
+        Some(nearest) => format!("; did you mean {PREFIX}{nearest}?"),
+        None => String::new(),
+    };
+    format!("{name} is no variable of pyproc{nearest}")
+}

@@ -1,0 +1,221 @@
+//! A running gateway, and a client for it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Response;
+
+use super::Marked;
+
+/// Nothing that works takes as long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `pyproc serve`, up and ready. Stop it with [`Server::stop`], which checks what it left behind.
+pub(crate) struct Server {
+    marked: Marked,
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// What it said until it was ready.
+    pub(crate) announced: String,
+    /// `http://127.0.0.1:PORT`
+    pub(crate) base: String,
+    /// The same of the metrics.
+    pub(crate) metrics: String,
+    pub(crate) agent: Agent,
+}
+
+/// How a gateway ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) stderr: String,
+}
+
+/// A gateway for `worker.py` of the tests, on free ports.
+#[track_caller]
+pub(crate) fn serve(arguments: &[&str]) -> Server {
+    let mut marked = Marked::new();
+    marked.command.arg("serve").arg("gateway.py");
+    marked.command.args(["--metrics-listen", "127.0.0.1:0"]);
+    if !arguments.contains(&"--listen") {
+        marked.command.args(["--listen", "127.0.0.1:0"]);
+    }
+    marked.command.args(arguments);
+    let mut server = Server::spawn(marked);
+    server.until_ready();
+    server
+}
+
+impl Server {
+    /// Starts a command and reads nothing yet.
+    pub(crate) fn spawn(mut marked: Marked) -> Self {
+        let mut child = marked
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program under test");
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        Self {
+            marked,
+            child,
+            stderr,
+            announced: String::new(),
+            base: String::new(),
+            metrics: String::new(),
+            agent: agent(),
+        }
+    }
+
+    /// Reads until the line that says how to try it.
+    #[track_caller]
+    pub(crate) fn until_ready(&mut self) {
+        while !self.announced.contains("\nTry: ") {
+            let line = self.line();
+            assert_ne!(line, "", "it ended: {}", self.announced);
+            self.announced.push_str(&line);
+        }
+        self.base = self.after("Listening on ");
+        self.metrics = self.after("Metrics on ");
+    }
+
+    /// The next line of stderr; nothing at its end.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).expect("text");
+        line
+    }
+
+    fn after(&self, start: &str) -> String {
+        let found = self
+            .announced
+            .lines()
+            .find_map(|line| line.strip_prefix(start));
+        found.unwrap_or_default().to_owned()
+    }
+
+    /// Calls a function with JSON.
+    #[track_caller]
+    pub(crate) fn call(&self, function: &str, body: &str) -> Answer {
+        self.post(function, "application/json", body.as_bytes())
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, function: &str, content_type: &str, body: &[u8]) -> Answer {
+        let request = self
+            .agent
+            .post(format!("{}/v1/call/{function}", self.base))
+            .header("content-type", content_type);
+        Answer::of(request.send(body).expect("an answer"))
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        let url = format!("{}{path}", self.base);
+        Answer::of(self.agent.get(url).call().expect("an answer"))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a running gateway");
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for its end; nothing of it is left then.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> Ended {
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).expect("text");
+        let status = self.child.wait().expect("its child").code();
+        self.marked.nothing_left();
+        Ended { status, stderr }
+    }
+
+    /// Stops it as a supervisor would; it ends well.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let ended = self.ended();
+        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client whose connections are used again, for which every status is an answer.
+pub(crate) fn agent() -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .allow_non_standard_methods(true)
+        .build()
+        .into()
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn of(mut response: Response<ureq::Body>) -> Self {
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(u64::MAX)
+            .read_to_vec();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: body.expect("a whole body"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).map(|value| value.to_str());
+        value.unwrap_or(Ok("")).expect("text")
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        let value = serde_json::from_slice(&self.body);
+        assert!(value.is_ok(), "{}", String::from_utf8_lossy(&self.body));
+        value.unwrap_or_default()
+    }
+
+    /// The result, of a call that went well.
+    #[track_caller]
+    pub(crate) fn result(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
+        self.json()
+    }
+
+    /// The `code` and `detail` of a problem document that is as such documents have to be.
+    #[track_caller]
+    pub(crate) fn problem(&self) -> (u16, String, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let document = self.json();
+        assert_eq!(document["status"], self.status, "{document}");
+        let text = |member: &str| document[member].as_str().expect(member).to_owned();
+        assert_eq!(text("type"), "about:blank");
+        (self.status, text("code"), text("detail"))
+    }
+}

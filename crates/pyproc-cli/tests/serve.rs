@@ -1,0 +1,13 @@
+//! `pyproc serve` with real Python, over real sockets.
+
+mod common;
+#[path = "serve/drain.rs"]
+mod drain;
+#[path = "serve/kills.rs"]
+mod kills;
+#[path = "serve/life.rs"]
+mod life;
+#[path = "serve/statuses.rs"]
+mod statuses;
+#[path = "serve/tokens.rs"]
+mod tokens;

@@ -1,0 +1,183 @@
+//! Stopping under load: every request that was accepted has its answer.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::common::server::{Answer, PATIENCE, agent, serve};
+
+/// What happened to the requests of some clients.
+#[derive(Default)]
+struct Count {
+    answered: AtomicU32,
+    told_to_close: AtomicU32,
+    refused: AtomicU32,
+}
+
+#[test]
+fn every_request_that_was_accepted_is_answered() {
+    let mut server = serve(&["--workers", "2"]);
+    let (count, stopping) = (Count::default(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for client in 0..16 {
+            let (base, count, stopping) = (&server.base, &count, &stopping);
+            scope.spawn(move || client_until_refused(base, client, count, stopping));
+        }
+        while count.answered.load(Relaxed) < 500 {
+            std::thread::yield_now();
+        }
+        stopping.store(true, Relaxed);
+        server.signal(Signal::TERM);
+    });
+    let ended = server.ended();
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert_eq!(
+        count.refused.load(Relaxed),
+        16,
+        "every client came to an end"
+    );
+    assert!(
+        count.told_to_close.load(Relaxed) > 0,
+        "nobody was told that the connection closes"
+    );
+}
+
+/// Sends requests over one connection after another, until none is accepted any more. A request on an
+/// accepted connection has an answer, and it is the right one.
+fn client_until_refused(base: &str, client: u32, count: &Count, stopping: &AtomicBool) {
+    let address = base.strip_prefix("http://").expect("an address");
+    let mut value = client * 1_000_000;
+    while let Ok(mut stream) = TcpStream::connect(address) {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        loop {
+            value += 1;
+            let body = format!(r#"{{"seconds": 0.002, "value": {value}}}"#);
+            let request = format!(
+                "POST /v1/call/pause_async HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let sent = stream.write_all(request.as_bytes());
+            let Some((head, answer)) = sent.ok().and_then(|()| read_answer(&mut stream)) else {
+                // Only a connection that waited in the listener's queue when it closed may end so.
+                assert!(stopping.load(Relaxed), "a request without an answer");
+                break;
+            };
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            assert_eq!(answer, value.to_string());
+            count.answered.fetch_add(1, Relaxed);
+            if head.to_ascii_lowercase().contains("connection: close") {
+                count.told_to_close.fetch_add(1, Relaxed);
+                break;
+            }
+        }
+    }
+    count.refused.fetch_add(1, Relaxed);
+}
+
+/// Head and body of one answer; nothing if the connection ends before its first byte.
+fn read_answer(stream: &mut TcpStream) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while !bytes.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => bytes.push(byte[0]),
+            end => {
+                assert!(bytes.is_empty(), "an answer broke off: {end:?}");
+                return None;
+            }
+        }
+    }
+    let head = String::from_utf8(bytes).expect("text");
+    let length = head
+        .to_ascii_lowercase()
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .expect("a length");
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).expect("a whole answer");
+    Some((head, String::from_utf8(body).expect("text")))
+}
+
+#[test]
+fn a_delay_goes_on_accepting_while_readiness_is_false() {
+    let mut server = serve(&["--workers", "1", "--shutdown-delay", "2s"]);
+    server.signal(Signal::TERM);
+    let watchdog = Instant::now() + PATIENCE;
+    while server.get("/readyz").status == 200 {
+        assert!(Instant::now() < watchdog, "readiness stays true");
+    }
+    assert_eq!(
+        server.get("/readyz").json()["reason"],
+        "the gateway is shutting down"
+    );
+    assert_eq!(server.get("/healthz").status, 200);
+    assert_eq!(server.call("echo", "7").result(), 7);
+    assert_eq!(server.ended().status, Some(0));
+}
+
+#[test]
+fn what_does_not_end_in_time_is_stopped_and_answered() {
+    let mut server = serve(&["--workers", "1", "--shutdown-timeout", "300ms"]);
+    let answer = std::thread::scope(|scope| {
+        let base = server.base.clone();
+        let call = scope.spawn(move || {
+            let request = agent()
+                .post(format!("{base}/v1/call/pause"))
+                .content_type("application/json");
+            Answer::of(request.send(r#"{"seconds": 60}"#).expect("an answer"))
+        });
+        // The call has been taken when another one waits behind it.
+        let watchdog = Instant::now() + PATIENCE;
+        let in_flight = r#"pyproc_calls_in_flight{pool="gateway"} 1"#;
+        loop {
+            let scrape = Answer::of(server.agent.get(&server.metrics).call().expect("metrics"));
+            if String::from_utf8_lossy(&scrape.body).contains(in_flight) {
+                break;
+            }
+            assert!(
+                Instant::now() < watchdog,
+                "{}",
+                String::from_utf8_lossy(&scrape.body)
+            );
+        }
+        server.signal(Signal::TERM);
+        call.join().expect("a thread")
+    });
+    assert_eq!(
+        answer.problem(),
+        (
+            503,
+            "cancelled".into(),
+            "the call was stopped while it ran, because the pool was shut down".into()
+        )
+    );
+    let ended = server.ended();
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("1 call was stopped"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut server = serve(&["--workers", "1", "--shutdown-delay", "1h"]);
+    server.signal(Signal::INT);
+    let watchdog = Instant::now() + PATIENCE;
+    while server.get("/readyz").status == 200 {
+        assert!(Instant::now() < watchdog, "readiness stays true");
+    }
+    server.signal(Signal::INT);
+    let ended = server.ended();
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("SIGINT once more"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -1,0 +1,186 @@
+//! From the first line to the end: starting, listening, being ready.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::common::server::{Server, serve};
+use crate::common::{Marked, pyproc};
+
+#[test]
+fn a_gateway_says_what_it_serves_and_how_to_try_it() {
+    let server = serve(&["--workers", "1"]);
+    let announced = &server.announced;
+    assert!(
+        announced.starts_with("Listening on http://127.0.0.1:"),
+        "{announced}"
+    );
+    assert!(
+        announced.contains("\nFunctions: double, length, fail, "),
+        "{announced}"
+    );
+    let tried = announced
+        .lines()
+        .find_map(|line| line.strip_prefix("Try: "));
+    // The very line that it printed, in a shell.
+    let output = std::process::Command::new("sh")
+        .args(["-c", tried.expect("a line to try")])
+        .output()
+        .expect("a shell with curl");
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        answer.contains("result") || answer.contains("the Python function raised KeyError"),
+        "{answer}"
+    );
+
+    let functions = server.get("/v1/functions").json();
+    assert_eq!(functions[0]["name"], "double");
+    assert_eq!(functions[0]["doc"], "Doubles a value.");
+    server.stop();
+}
+
+#[test]
+fn probes_tell_starting_from_ready() {
+    let mut marked = Marked::new();
+    let ports = ["--listen", "127.0.0.1:0", "--metrics-listen", "off"];
+    marked
+        .command
+        .args(["serve", "slow_start.py", "--workers", "1"])
+        .args(ports);
+    marked.command.env("SLOW_START_GATE", gate());
+    // It listens before its worker is up, and says where only then: the port is found by its socket.
+    let mut server = Server::spawn(marked);
+    let port = listening_port(server.pid().as_raw_nonzero().get());
+    server.base = format!("http://127.0.0.1:{port}");
+    assert_eq!(server.get("/healthz").json(), json!({"ok": true}));
+    let waiting = json!({"ok": false, "reason": "the workers are not up yet"});
+    for probe in ["/startupz", "/readyz"] {
+        let answer = server.get(probe);
+        assert_eq!(
+            (answer.status, answer.json()),
+            (503, waiting.clone()),
+            "{probe}"
+        );
+    }
+    let early = server.call("hello", "");
+    assert_eq!(
+        early.problem(),
+        (
+            503,
+            "not_ready".into(),
+            "the workers are not up yet; try again soon".into()
+        )
+    );
+    assert_eq!(early.header("retry-after"), "1");
+    std::fs::write(gate(), "").expect("the gate");
+    server.until_ready();
+    for probe in ["/startupz", "/readyz"] {
+        assert_eq!(server.get(probe).json(), json!({"ok": true}), "{probe}");
+    }
+    assert_eq!(server.call("hello", "").result(), "hello");
+    server.stop();
+    std::fs::remove_file(gate()).expect("the gate");
+}
+
+/// The file for which slow_start.py waits.
+fn gate() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("slow-start-gate")
+}
+
+/// The port at which a process listens, once it does.
+fn listening_port(pid: i32) -> u16 {
+    let watchdog = std::time::Instant::now() + crate::common::server::PATIENCE;
+    loop {
+        let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .expect("a process")
+            .flatten()
+            .filter_map(|file| {
+                std::fs::read_link(file.path())
+                    .ok()?
+                    .to_str()
+                    .map(str::to_owned)
+            })
+            .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+            .collect();
+        let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("a table");
+        let port = table.lines().skip(1).find_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let listens = columns.get(3) == Some(&"0A");
+            let ours = listens
+                && sockets
+                    .iter()
+                    .any(|inode| columns.get(9) == Some(&inode.as_str()));
+            ours.then(|| u16::from_str_radix(columns[1].split_once(':')?.1, 16).ok())?
+        });
+        if let Some(port) = port {
+            return port;
+        }
+        assert!(std::time::Instant::now() < watchdog, "it does not listen");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_start_that_fails_ends_with_its_sentence() {
+    let run = pyproc(&[
+        "serve",
+        "no_function.py",
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        "off",
+    ]);
+    assert!(run.error(1).starts_with("error: "), "{}", run.stderr);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = taken.local_addr().expect("an address").to_string();
+    let run = pyproc(&[
+        "serve",
+        "gateway.py",
+        "--listen",
+        &place,
+        "--metrics-listen",
+        "off",
+    ]);
+    assert_eq!(
+        run.error(1),
+        format!("error: cannot listen on {place}: Address already in use (os error 98)\n")
+    );
+}
+
+#[test]
+fn a_unix_socket_is_as_good_as_a_port() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gateway.sock");
+    let place = format!("unix:{}", path.display());
+    // What a killed program leaves is no obstacle.
+    drop(std::os::unix::net::UnixListener::bind(&path));
+    let server = serve(&["--workers", "1", "--listen", &place]);
+    assert_eq!(server.base, place);
+    let mut stream = UnixStream::connect(&path).expect("a socket");
+    let request = "POST /v1/call/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                   Content-Length: 3\r\nConnection: close\r\n\r\n\"x\"";
+    stream.write_all(request.as_bytes()).expect("a reader");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n\"x\""),
+        "{answer}"
+    );
+    server.stop();
+    assert!(!path.exists(), "the socket's file is left");
+}
+
+#[test]
+fn metrics_are_where_they_are_said_to_be() {
+    let server = serve(&["--workers", "1"]);
+    server.call("double", r#"{"value": 1}"#).result();
+    let scrape = server.agent.get(&server.metrics).call().expect("metrics");
+    let text = crate::common::server::Answer::of(scrape).body;
+    let text = String::from_utf8(text).expect("text");
+    let counted = r#"pyproc_calls_total{pool="gateway",function="double",outcome="ok"} 1"#;
+    assert!(text.contains(counted), "{text}");
+    assert_eq!(server.get("/metrics").status, 404);
+    server.stop();
+}
