@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ def program_schema() -> dict[str, Any]:
     """What `pyproc config schema` prints."""
     program = os.environ.get("PYPROC", ROOT / "target/release/pyproc")
     command = [program, "config", "schema"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own program
-    return json.loads(printed)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
+    if done.returncode:
+        sys.exit(f"{program} cannot say its schema; `make build` renews it: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 def generated() -> dict[Path, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import renders
 import yaml
-from renders import COMPONENTS, KUSTOMIZE, ROOT, build, kustomization, objects, one
+from renders import COMPONENTS, KUSTOMIZE, ROOT, build, kustomization, objects, one, run
 
 sys.path.insert(0, str(ROOT / "deploy/generate"))
 import base
@@ -124,7 +124,9 @@ def test_production_with_an_identity_secrets_and_a_prefix(cloud: str, tmp_path: 
         cloud=config,
         more={"namePrefix": "team-"},
     )
-    built = objects(build(folder))
+    text = build(folder)
+    assert run(renders.BIN / "kubectl", "kustomize", folder) == text
+    built = objects(text)
     pod = one(built, "Deployment")["spec"]["template"]
     account = one(built, "ServiceAccount")["metadata"]
     assert account["name"] == pod["spec"]["serviceAccountName"] == "team-pyproc"
