@@ -23,12 +23,14 @@ LABEL org.opencontainers.image.title="pyproc" \
     org.opencontainers.image.description="Python functions behind HTTP" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.version="${VERSION}"
-RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,source=requirements,target=/requirements \
-    --mount=type=bind,from=build,source=/out,target=/out \
-    python3 -m pip install --require-hashes --requirement /requirements/image.txt \
-    && python3 -m pip install --no-index --no-deps /out/*.whl \
-    && install /out/pyproc /usr/local/bin/pyproc
-COPY deploy/image/worker.py /app/
+COPY --from=build /out/pyproc /usr/local/bin/
+COPY requirements/image.txt /tmp/pyproc/
+COPY --from=build /out/*.whl /tmp/pyproc/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip install --require-hashes --requirement /tmp/pyproc/image.txt \
+    && python3 -m pip install --no-index --no-deps /tmp/pyproc/*.whl \
+    && rm -r /tmp/pyproc
+COPY deploy/image/worker.py deploy/image/pyproc.toml /app/
 WORKDIR /app
 # Shows that the image works, and leaves the bytecode of what a worker imports: the root is read-only later.
 RUN pyproc list worker.py
@@ -38,5 +40,4 @@ USER 65532:65532
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 EXPOSE 8080 9090
 ENTRYPOINT ["pyproc"]
-# Outside of the container nobody could reach the loopback address that is the program's default.
-CMD ["serve", "/app/worker.py", "--listen", "0.0.0.0:8080", "--metrics-listen", "0.0.0.0:9090", "--allow-unauthenticated"]
+CMD ["serve", "--config", "/app/pyproc.toml"]

@@ -4,7 +4,8 @@
 //!   `no_run` programs are compiled only; README's are run, since its `no_run` is for rustdoc.
 //! - `python,file:NAME`: loaded by a pool, or imported if it exposes nothing.
 //! - `sh` is run; `console` too, and what each command prints is compared. `in:checkout` runs them
-//!   in the repository.
+//!   in the repository; those of a page that are marked
+//!   `gateway` talk to the one that the first of them starts with `pyproc serve`.
 //! - `text,output`: what the program before it prints.
 //! - `toml` and `json`: a `PoolConfig`, unless they are another file or marked `value`.
 //! - `project`: run by tests/newcomer.rs, in the project that the page has built.
@@ -21,6 +22,7 @@ use std::path::Path;
 use pyproc::{Pool, PoolConfig};
 use pyproc_book::markdown::Block;
 use pyproc_book::{name_of, pages, root};
+use support::gateway::Gateway;
 use support::{assert_shown, blocks_of, command, commands, fresh, programs, shell, write};
 
 /// How many blocks of the book and of README.md say that they cannot be run, and why.
@@ -52,6 +54,7 @@ page_tests! {
     performance "performance.md"
     configuration "configuration.md"
     program "program.md"
+    gateway "gateway.md"
     security "security.md"
     architecture "architecture.md"
     from_go "from-go.md"
@@ -98,6 +101,7 @@ fn blocks_that_are_not_run_say_why_and_are_counted() {
 fn run_page(page: &str) {
     let folder = fresh(&format!("page-{page}"));
     let mut printed = None;
+    let mut gateway = None;
     for block in blocks_of(page) {
         let at = format!("{page}:{}", block.line);
         write(&block, &folder);
@@ -115,7 +119,7 @@ fn run_page(page: &str) {
             "rust" => {}
             "python" => load(&at, &block, &folder),
             "sh" => run_shell(&at, &block, &folder),
-            "console" => run_console(&at, &block, &folder),
+            "console" => run_console(&at, &block, &folder, &mut gateway),
             "toml" if block.value("file") == Some("Cargo.toml") => {
                 toml::from_str::<toml::Table>(&block.text).expect(&at);
             }
@@ -171,8 +175,16 @@ fn run_shell(at: &str, block: &Block, folder: &Path) {
     );
 }
 
-fn run_console(at: &str, block: &Block, folder: &Path) {
+fn run_console(at: &str, block: &Block, folder: &Path, gateway: &mut Option<Gateway>) {
     for (line, shown) in commands(&block.text) {
+        let line = match gateway {
+            _ if !block.has("gateway") => line,
+            None => {
+                *gateway = Some(Gateway::start(at, &line, &shown, folder));
+                continue;
+            }
+            Some(gateway) => gateway.command(&line),
+        };
         let output = shell(
             &format!("exec 2>&1\n{line}"),
             folder_of(block, folder, &root()),

@@ -1,6 +1,8 @@
 //! Where the blocks run: folders of their own, with what `make build` has made.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub(crate) mod gateway;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
