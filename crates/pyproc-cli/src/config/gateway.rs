@@ -101,7 +101,8 @@ pub(crate) struct GatewayConfig {
     /// How lines of the log are written to stderr: `pretty` or `json`. Default: pretty.
     pub(crate) log: LogFormat,
 
-    /// What is logged, in the syntax of `RUST_LOG`, such as `warn,pyproc=debug`. Default: pyproc=info.
+    /// What is logged, in the syntax of `RUST_LOG`, such as `warn,pyproc=debug`.
+    /// Default: pyproc=info,opentelemetry=warn.
     ///
     /// What Python prints and logs comes under `pyproc::worker`. It holds for the program's other commands
     /// too, whose default is `pyproc::worker=info`.
@@ -109,7 +110,8 @@ pub(crate) struct GatewayConfig {
 
     /// Where traces are sent, by OTLP over HTTP, such as `http://localhost:4318`. Default: none.
     ///
-    /// Without it `OTEL_EXPORTER_OTLP_ENDPOINT` is looked at, and without that nothing is sent.
+    /// Without it OpenTelemetry's own variables are looked at, `OTEL_EXPORTER_OTLP_ENDPOINT` first of all, and
+    /// without those nothing is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) otlp_endpoint: Option<String>,
 }
@@ -177,7 +179,7 @@ impl Default for GatewayConfig {
             shutdown_delay: seconds(0),
             show_tracebacks: false,
             log: LogFormat::Pretty,
-            log_filter: "pyproc=info".to_owned(),
+            log_filter: "pyproc=info,opentelemetry=warn".to_owned(),
             otlp_endpoint: None,
         }
     }
