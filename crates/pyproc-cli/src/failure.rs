@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// Whoever read stdout has read enough.
     NobodyReads,
+    /// The process that did the work ended with this status, and has said why.
+    Ended(u8),
 }
 
 impl Failure {
@@ -39,6 +41,7 @@ impl Failure {
                 ExitCode::from(1)
             }
             Self::NobodyReads => ExitCode::SUCCESS,
+            Self::Ended(status) => ExitCode::from(*status),
         }
     }
 
