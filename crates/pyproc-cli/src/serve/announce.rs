@@ -12,6 +12,7 @@ use super::connections::Connections;
 use super::sample;
 use super::settings::{Listen, Settings};
 use crate::log;
+use crate::config::gateway::GatewayConfig;
 
 /// Descriptors that are not for clients: workers, logs, files that are read.
 const OWN_DESCRIPTORS: u64 = 128;
@@ -33,10 +34,16 @@ pub(super) fn connections(settings: &Settings) -> Arc<Connections> {
     });
     let most = settings.max_connections.min(possible).max(1);
     if most < settings.max_connections {
-        tracing::warn!(
-            "`max_connections` is {}, and the system allows {most}: raise the limit of open files (ulimit -n)",
-            settings.max_connections
+        let wanted = settings.max_connections;
+        let sentence = format!(
+            "`max_connections` is {wanted}, and the system allows {most}: raise the limit of open files (ulimit -n)"
         );
+        // Whoever asked for less than the default, or for more, asked.
+        if wanted == GatewayConfig::default().max_connections as usize {
+            tracing::debug!("{sentence}");
+        } else {
+            tracing::warn!("{sentence}");
+        }
     }
     Connections::new(settings, most)
 }
