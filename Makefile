@@ -15,7 +15,7 @@ PYTHON ?= python3
 # Extra arguments for the benchmark: make bench ARGS="--only speed --rounds 3"
 ARGS ?=
 # What `make bench` and `make soak` need from Debian beside Rust and Python (.ci/run installs it).
-DEBIAN_PACKAGES := strace util-linux
+DEBIAN_PACKAGES := strace util-linux wrk
 
 CARGO := cargo
 VENV := .venv

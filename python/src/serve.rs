@@ -178,8 +178,12 @@ impl Worker {
         Ok(None)
     }
 
-    /// Spins for as long as it has been paying; without the GIL.
+    /// Spins for as long as it has been paying, unless the host has a better use for the processor; without
+    /// the GIL.
     pub(crate) fn spin_released(&mut self) -> bool {
+        if self.lane.crowded() {
+            return false;
+        }
         let budget = self.budget.nanoseconds();
         if budget == 0 {
             self.budget.failed();

@@ -3,6 +3,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod allocate;
+mod attend;
 pub mod blocking;
 mod board;
 mod body;
@@ -37,6 +38,7 @@ mod trace;
 mod watch;
 
 pub use allocate::BodyMut;
+pub use attend::{Attendant, Look};
 pub use body::{Body, Reply};
 #[cfg(feature = "schema")]
 pub use config::schema;

@@ -35,7 +35,9 @@ pub(crate) struct GatewayConfig {
 
     /// Whether everybody may call who reaches an address that other machines can reach. Default: false.
     ///
-    /// It is for containers and for networks that let only the right ones through.
+    /// It is for containers and for networks that let only the right ones through. Without it and without a
+    /// `token_file`, requests for other hosts than this machine, and from web pages of others, are refused
+    /// with 403.
     pub(crate) allow_unauthenticated: bool,
 
     /// Threads that serve HTTP, 1 to 1024. Default: 1.
@@ -56,7 +58,8 @@ pub(crate) struct GatewayConfig {
 
     /// Bytes that the bodies of all requests may have at the same time, 1 MiB to 16 TiB. Default: 1 GiB.
     ///
-    /// Beyond it, requests are refused with 503. It is the memory that clients can make the gateway hold.
+    /// Beyond it, requests are refused with 503. Answers that clients have not taken yet have the same bound,
+    /// counted apart. It is the memory that clients can make the gateway hold.
     pub(crate) request_memory: Size,
 
     /// Header fields that a request may have, 8 to 10,000. Default: 100.
@@ -78,7 +81,8 @@ pub(crate) struct GatewayConfig {
     /// How long a body that is received, or an answer that is taken, may stand still, 10 ms to 1 hour.
     /// Default: 30 seconds.
     ///
-    /// Then the answer is 408, or the connection is closed. A slow client that goes on is not affected.
+    /// Then the answer is 408, or the connection is closed. A client that goes on with 1 KiB a
+    /// second is not affected.
     pub(crate) body_timeout: Span,
 
     /// How long a connection may be open without a request, 10 ms to 1 day. Default: 75 seconds.

@@ -17,7 +17,9 @@ use super::app::App;
 use super::body::discard;
 use super::call::{self, call};
 use super::connections::{Active, Connections};
+use super::origin;
 use super::problem::Problem;
+use super::streams::{self, Pieces};
 use super::trace::{self, REQUEST_ID, Told};
 
 /// What one listener serves.
@@ -39,19 +41,18 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, std::convert::Infallible> {
     let (mut parts, body) = request.into_parts();
+    // Before a header is added, since they are counted.
+    let refused = refused(&site, &parts);
     let id = trace::request_id(&parts.headers);
     let header = trace::header(&id);
     let version = parts.version;
-    let refused = refused(&site, &parts);
     let name = parts.uri.path().strip_prefix(call::PREFIX);
+    let mut unread = false;
     let mut response = match (name.filter(|_| site.calls), refused) {
         (Some(name), refused) => {
             let told = Told::begin(&parts, &id);
-            let answered = match refused {
-                Some(problem) => {
-                    discard(body);
-                    Err(problem)
-                }
+            let (answered, rest) = match refused {
+                Some(problem) => (Err(problem), Some(body)),
                 None => {
                     let span = told.span();
                     call(&site.app, name, &parts, body, &told)
@@ -59,10 +60,11 @@ pub(super) async fn answer(
                         .await
                 }
             };
+            unread = rest.is_some_and(discard);
             told.end(answered).map(Full::new).map(Either::Left)
         }
         (None, Some(problem)) => {
-            discard(body);
+            unread = discard(body);
             problem
                 .into_response(Some(&header))
                 .map(Full::new)
@@ -78,11 +80,16 @@ pub(super) async fn answer(
     };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, header);
-    if version < Version::HTTP_2 && site.connections.is_draining() {
+    if version < Version::HTTP_2 && (unread || site.connections.is_draining()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    let piece = if version < Version::HTTP_2 {
+        usize::MAX
+    } else {
+        streams::PIECE
+    };
     Ok(response.map(|body| Answer {
-        body,
+        body: Pieces::new(body, piece),
         _active: active,
     }))
 }
@@ -100,13 +107,17 @@ fn refused(site: &Site, parts: &hyper::http::request::Parts) -> Option<Problem> 
             ),
         ));
     }
-    let path = parts.uri.path();
-    let tokens = site
-        .app
-        .tokens
-        .as_ref()
-        .filter(|_| site.calls && !is_open(path))?;
-    tokens.check(&parts.headers).err()
+    if let Err(problem) = origin::check_host(parts) {
+        return Some(problem);
+    }
+    if !site.calls || is_open(parts.uri.path()) {
+        return None;
+    }
+    match &site.app.tokens {
+        Some(tokens) => tokens.check(&parts.headers).err(),
+        None if site.app.settings.local_only() => origin::check_local(parts).err(),
+        None => None,
+    }
 }
 
 /// Paths that need no token: they show nothing of functions or data.
@@ -117,7 +128,7 @@ fn is_open(path: &str) -> bool {
 
 /// The body of an answer; the request is under way until it is written.
 pub(super) struct Answer {
-    body: Either<Full<Bytes>, axum::body::Body>,
+    body: Pieces<Either<Full<Bytes>, axum::body::Body>>,
     _active: Active,
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{Method, Response};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
 use super::app::{App, Phase};
-use super::body::{discard, receive};
+use super::body::receive;
 use super::problem::Problem;
 use super::trace::Told;
 use super::{media, timeout};
@@ -19,20 +19,24 @@ use super::{media, timeout};
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
 
-/// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent.
+/// Answers of so many bytes are counted; smaller ones fit into what a connection takes anyway.
+const LARGE: usize = 64 << 10;
+
+/// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent. A body that was
+/// not read to its end comes back.
 pub(super) async fn call(
     app: &App,
     name: &str,
     parts: &Parts,
     body: Incoming,
     told: &Told<'_>,
-) -> Result<Response<Bytes>, Problem> {
+) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
     let mut body = Some(body);
-    let answered = answer(app, name, parts, &mut body, told).await;
-    if let (Err(_), Some(body)) = (&answered, body) {
-        discard(body);
+    let reply = answer(app, name, parts, &mut body, told).await;
+    match reply.and_then(|reply| response(app, reply)) {
+        Ok(response) => (Ok(response), None),
+        Err(problem) => (Err(problem), body),
     }
-    answered.map(response)
 }
 
 async fn answer(
@@ -60,7 +64,6 @@ async fn answer(
     let (arguments, _share) = if incoming.is_end_stream() {
         (Body::empty(), None)
     } else {
-        check_framing(&parts.headers)?;
         let content_type = media::body(&parts.headers);
         // An empty body in pieces needs no type, so that is not decided before it has come.
         let (bytes, share) = match receive(app, incoming).await {
@@ -115,18 +118,6 @@ fn available(app: &App) -> Result<&Pool, Problem> {
     }
 }
 
-/// Refuses what two servers in a row could read differently.
-fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "bad_header",
-            "the request has Content-Length and Transfer-Encoding; send one of them",
-        ));
-    }
-    Ok(())
-}
-
 fn described(content_type: ContentType, bytes: Bytes) -> Body {
     match content_type {
         ContentType::MsgPack => Body::msgpack(bytes),
@@ -152,9 +143,29 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     }
 }
 
-fn response(reply: Reply) -> Response<Bytes> {
+/// A result as an answer. Until its client has taken it, a large one takes memory that is bounded.
+fn response(app: &App, reply: Reply) -> Result<Response<Bytes>, Problem> {
     let content_type = media::header(reply.content_type());
-    let mut response = Response::new(reply.into_bytes());
+    let bytes = reply.into_bytes();
+    let bytes = if bytes.len() < LARGE {
+        bytes
+    } else {
+        let mut share = app.answers.share();
+        if !share.grow(bytes.len()) {
+            return Err(untaken(app));
+        }
+        share.around(bytes)
+    };
+    let mut response = Response::new(bytes);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    Ok(response)
+}
+
+fn untaken(app: &App) -> Problem {
+    let limit = pyproc::Size::from(app.answers.limit() as u64);
+    let detail = format!(
+        "the function has run, but answers that clients have not taken yet have the {limit} that \
+         `request_memory` allows them; try again later"
+    );
+    Problem::unavailable("overloaded", detail, Duration::from_secs(1)).after_a_run()
 }

@@ -144,6 +144,12 @@ impl Problem {
         self.with(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// The function has run, though nobody gets its result.
+    pub(super) fn after_a_run(mut self) -> Self {
+        self.document.may_have_run = true;
+        self
+    }
+
     pub(super) fn of_function(mut self, function: &str) -> Self {
         self.document.function = Some(function.to_owned());
         self
