@@ -1,6 +1,5 @@
 //! What a request is known by: its id, its span in the client's trace, its line in the log.
 
-use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
@@ -27,6 +26,9 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// The target of requests' spans and lines.
 pub(crate) const REQUESTS: &str = "pyproc::request";
+
+/// What stands for a method that nobody knows.
+const OTHER: &str = "_OTHER";
 
 /// What spans and their readers know the calls' path by.
 const ROUTE: &str = "/v1/call/{function}";
@@ -215,9 +217,9 @@ fn wanted_span(parts: &Parts, id: &RequestId) -> Span {
     let span = tracing::info_span!(
         target: REQUESTS,
         "request",
-        otel.name = format!("{} {ROUTE}", if method == "_OTHER" { "HTTP" } else { &method }),
+        otel.name = format!("{} {ROUTE}", if method == OTHER { "HTTP" } else { method }),
         otel.kind = "server",
-        http.request.method = &*method,
+        http.request.method = method,
         http.route = ROUTE,
         url.path = parts.uri.path(),
         url.scheme = "http",
@@ -238,7 +240,7 @@ fn wanted_span(parts: &Parts, id: &RequestId) -> Span {
 }
 
 /// A method that exists, or what stands for all others: there may be any number of them.
-fn method(method: &Method) -> Cow<'static, str> {
+fn method(method: &Method) -> &str {
     const KNOWN: [Method; 9] = [
         Method::POST,
         Method::GET,
@@ -250,9 +252,10 @@ fn method(method: &Method) -> Cow<'static, str> {
         Method::TRACE,
         Method::CONNECT,
     ];
-    match KNOWN.iter().find(|known| *known == method) {
-        Some(known) => known.as_str().to_owned().into(),
-        None => "_OTHER".into(),
+    if KNOWN.contains(method) {
+        method.as_str()
+    } else {
+        OTHER
     }
 }
 

@@ -79,7 +79,9 @@ impl Gateway {
     /// Starts it with JSON lines, and these arguments and variables beside.
     pub(crate) fn start(worker: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut marked = Marked::new();
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_")) {
+        // What this machine says of collectors and certificates; Python's requests prefers the latter to all else.
+        let of_machine = |name: &str| name.starts_with("OTEL_") || name.ends_with("_CA_BUNDLE");
+        for (name, _) in std::env::vars().filter(|(name, _)| of_machine(name)) {
             marked.command.env_remove(name);
         }
         let mut program = marked

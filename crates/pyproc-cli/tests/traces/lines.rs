@@ -63,9 +63,8 @@ fn lines_of_rust_and_python_carry_the_ids_of_their_request_and_trace() {
         assert_eq!(line["trace_id"], trace, "{line}");
         assert_eq!(line["span_id"], span.id, "{line}");
         if target == "pyproc::worker" {
-            assert_eq!(line["worker"], 0, "{line}");
             assert!(
-                line["pid"].is_number() && line["call"].is_number(),
+                line["worker"].is_number() && line["pid"].is_number() && line["call"].is_number(),
                 "{line}"
             );
         } else {
