@@ -35,7 +35,9 @@ pub(crate) struct GatewayConfig {
 
     /// Whether everybody may call who reaches an address that other machines can reach. Default: false.
     ///
-    /// It is for containers and for networks that let only the right ones through.
+    /// It is for containers and for networks that let only the right ones through. Without it and without a
+    /// `token_file`, requests for other hosts than this machine, and from web pages of others, are refused
+    /// with 403.
     pub(crate) allow_unauthenticated: bool,
 
     /// Threads that serve HTTP, 1 to 1024. Default: 1.
@@ -78,7 +80,8 @@ pub(crate) struct GatewayConfig {
     /// How long a body that is received, or an answer that is taken, may stand still, 10 ms to 1 hour.
     /// Default: 30 seconds.
     ///
-    /// Then the answer is 408, or the connection is closed. A slow client that goes on is not affected.
+    /// Then the answer is 408, or the connection is closed. A client that goes on with 1 KiB a
+    /// second is not affected.
     pub(crate) body_timeout: Span,
 
     /// How long a connection may be open without a request, 10 ms to 1 day. Default: 75 seconds.
@@ -101,7 +104,8 @@ pub(crate) struct GatewayConfig {
     /// How lines of the log are written to stderr: `pretty` or `json`. Default: pretty.
     pub(crate) log: LogFormat,
 
-    /// What is logged, in the syntax of `RUST_LOG`, such as `warn,pyproc=debug`. Default: pyproc=info.
+    /// What is logged, in the syntax of `RUST_LOG`, such as `warn,pyproc=debug`.
+    /// Default: pyproc=info,opentelemetry=warn.
     ///
     /// What Python prints and logs comes under `pyproc::worker`. It holds for the program's other commands
     /// too, whose default is `pyproc::worker=info`.
@@ -109,7 +113,8 @@ pub(crate) struct GatewayConfig {
 
     /// Where traces are sent, by OTLP over HTTP, such as `http://localhost:4318`. Default: none.
     ///
-    /// Without it `OTEL_EXPORTER_OTLP_ENDPOINT` is looked at, and without that nothing is sent.
+    /// Without it OpenTelemetry's own variables are looked at, `OTEL_EXPORTER_OTLP_ENDPOINT` first of all, and
+    /// without those nothing is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) otlp_endpoint: Option<String>,
 }
@@ -177,7 +182,7 @@ impl Default for GatewayConfig {
             shutdown_delay: seconds(0),
             show_tracebacks: false,
             log: LogFormat::Pretty,
-            log_filter: "pyproc=info".to_owned(),
+            log_filter: "pyproc=info,opentelemetry=warn".to_owned(),
             otlp_endpoint: None,
         }
     }

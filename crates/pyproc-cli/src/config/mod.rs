@@ -51,13 +51,18 @@ pub(crate) struct Effective {
     pub(crate) settings: Settings,
     /// Where keys and their parts (`env.NAME`, `args[0]`) came from; the others are defaults.
     sources: BTreeMap<String, Source>,
+    /// What OpenTelemetry's own variables say, where `otlp_endpoint` says nothing.
+    endpoint: Option<(String, Source)>,
     warnings: Vec<String>,
 }
 
 impl Effective {
     /// Where a key or a part of one came from.
     pub(crate) fn source(&self, key: &str) -> &Source {
-        source(&self.sources, key)
+        match (&self.endpoint, &self.config.gateway.otlp_endpoint) {
+            (Some((_, source)), None) if key == "otlp_endpoint" => source,
+            _ => source(&self.sources, key),
+        }
     }
 
     /// Says on stderr what was found that is no error.
@@ -114,6 +119,7 @@ fn combine(flags: Flags, variables: Variables) -> Result<Effective, Problems> {
                 config,
                 settings,
                 sources,
+                endpoint: variables.endpoint,
                 warnings: variables.warnings,
             })
         }

@@ -133,6 +133,7 @@ pub(super) fn resolve(config: &Config) -> Result<Settings, Found> {
         listen: place.expect(checked),
         metrics_listen: metrics,
         token_file: token_file.clone(),
+        allow_unauthenticated: *allow_unauthenticated,
         threads: *threads as usize,
         max_connections: *max_connections as usize,
         max_request_body: bytes(body),

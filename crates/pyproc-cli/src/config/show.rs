@@ -95,9 +95,10 @@ impl Effective {
     fn found(&self, key: &str) -> String {
         // It resolved before.
         let pool = self.config.pool.clone().resolve().ok();
-        match (key, pool) {
-            ("workers", Some(pool)) => pool.workers.to_string(),
-            ("name", Some(pool)) => pool.name,
+        match (key, pool, &self.endpoint) {
+            ("workers", Some(pool), _) => pool.workers.to_string(),
+            ("name", Some(pool), _) => pool.name,
+            ("otlp_endpoint", _, Some((endpoint, _))) => endpoint.clone(),
             _ => "-".to_owned(),
         }
     }

@@ -10,8 +10,11 @@ use super::read;
 /// Names the configuration file.
 pub(crate) const FILE: &str = "PYPROC_CONFIG";
 
-/// Where OpenTelemetry's own programs send traces.
-const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Where every program with OpenTelemetry sends traces, if nothing else is said; the first one wins.
+const OTLP_ENDPOINTS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
 
 /// Variables of pyproc that are no keys: the file, and what a pool sets for its workers.
 const OTHERS: [&str; 2] = [FILE, "PYPROC_CONTROL_FD"];
@@ -22,6 +25,8 @@ pub(crate) struct Variables {
     pub(crate) entries: Entries,
     /// The configuration file.
     pub(crate) file: Option<String>,
+    /// OpenTelemetry's own endpoint for traces: no key's value, but what is in force without one.
+    pub(crate) endpoint: Option<(String, Source)>,
     pub(crate) problems: Vec<Problem>,
     /// Sentences about variables that mean nothing.
     pub(crate) warnings: Vec<String>,
@@ -36,18 +41,18 @@ pub(crate) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) ->
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .collect();
     variables.sort();
+    found.endpoint = OTLP_ENDPOINTS.iter().find_map(|wanted| {
+        let (name, value) = variables.iter().find(|(name, _)| name == wanted)?;
+        Some((value.to_str()?.to_owned(), Source::Variable(name.clone())))
+    });
     for (name, value) in variables {
-        let ours = name.strip_prefix("PYPROC_");
-        let wanted = match ours {
-            Some(key) => {
-                self::key(&key.to_lowercase()).filter(|key| key.variable.as_ref() == Some(&name))
-            }
-            None if name == OTLP_ENDPOINT => self::key("otlp_endpoint"),
-            None => continue,
+        let Some(ours) = name.strip_prefix("PYPROC_") else {
+            continue;
         };
+        let wanted = key(&ours.to_lowercase()).filter(|key| key.variable.as_ref() == Some(&name));
         let is_file = name == FILE;
         if wanted.is_none() && !is_file {
-            if !OTHERS.contains(&name.as_str()) && !ours.is_some_and(is_of_kubernetes) {
+            if !OTHERS.contains(&name.as_str()) && !is_of_kubernetes(ours) {
                 found.warnings.push(unknown(&name));
             }
             continue;
@@ -61,10 +66,8 @@ pub(crate) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) ->
             continue;
         };
         match wanted {
-            // pyproc's own variable wins over OpenTelemetry's, which was seen before it.
             Some(key) => {
                 let given = read::from_text(&key.kind, &text, &source);
-                found.entries.retain(|(name, _)| name.text != key.name);
                 let text = key.name.to_owned();
                 found.entries.push((Name { text, source }, given));
             }

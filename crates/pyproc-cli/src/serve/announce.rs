@@ -5,7 +5,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyproc::{FunctionInfo, Pool};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::app::App;
 use super::connections::Connections;
@@ -92,6 +92,8 @@ fn body(function: &FunctionInfo) -> String {
     let schema = function.parameters.as_deref().unwrap_or("{}");
     let schema: Value = serde_json::from_str(schema).unwrap_or_default();
     match sample::of(&schema) {
+        // Nothing is known about it; most functions that say nothing take an object.
+        _ if schema == json!({}) => "--json '{}'".to_owned(),
         Value::Null => "--request POST".to_owned(),
         value => format!("--json '{}'", value.to_string().replace('\'', r"'\''")),
     }

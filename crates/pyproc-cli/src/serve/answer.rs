@@ -17,7 +17,9 @@ use super::app::App;
 use super::body::discard;
 use super::call::{self, call};
 use super::connections::{Active, Connections};
+use super::origin;
 use super::problem::Problem;
+use super::streams::{self, Pieces};
 
 /// Names a request in logs and answers: the client's own name for it, or ours.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,22 +43,26 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, std::convert::Infallible> {
     let (mut parts, body) = request.into_parts();
+    // Before a header is added, since they are counted.
+    let refused = refused(&site, &parts);
     let id = request_id(parts.headers.get(REQUEST_ID));
     parts.headers.insert(REQUEST_ID, id.clone());
     let version = parts.version;
     let name = parts.uri.path().strip_prefix(call::PREFIX);
-    let mut response = match (refused(&site, &parts), name) {
+    let mut unread = false;
+    let mut response = match (refused, name) {
         (Some(problem), _) => {
-            discard(body);
+            unread = discard(body);
             problem
                 .into_response(Some(&id))
                 .map(Full::new)
                 .map(Either::Left)
         }
-        (None, Some(name)) if site.calls => call(&site.app, name, &parts, body)
-            .await
-            .map(Full::new)
-            .map(Either::Left),
+        (None, Some(name)) if site.calls => {
+            let (response, rest) = call(&site.app, name, &parts, body).await;
+            unread = rest.is_some_and(discard);
+            response.map(Full::new).map(Either::Left)
+        }
         (None, _) => {
             let pages = site.pages.clone();
             let Ok(response) = pages.oneshot(Request::from_parts(parts, body)).await;
@@ -65,11 +71,16 @@ pub(super) async fn answer(
     };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    if version < Version::HTTP_2 && site.connections.is_draining() {
+    if version < Version::HTTP_2 && (unread || site.connections.is_draining()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    let piece = if version < Version::HTTP_2 {
+        usize::MAX
+    } else {
+        streams::PIECE
+    };
     Ok(response.map(|body| Answer {
-        body,
+        body: Pieces::new(body, piece),
         _active: active,
     }))
 }
@@ -87,13 +98,17 @@ fn refused(site: &Site, parts: &hyper::http::request::Parts) -> Option<Problem> 
             ),
         ));
     }
-    let path = parts.uri.path();
-    let tokens = site
-        .app
-        .tokens
-        .as_ref()
-        .filter(|_| site.calls && !is_open(path))?;
-    tokens.check(&parts.headers).err()
+    if let Err(problem) = origin::check_host(parts) {
+        return Some(problem);
+    }
+    if !site.calls || is_open(parts.uri.path()) {
+        return None;
+    }
+    match &site.app.tokens {
+        Some(tokens) => tokens.check(&parts.headers).err(),
+        None if site.app.settings.local_only() => origin::check_local(parts).err(),
+        None => None,
+    }
 }
 
 /// Paths that need no token: they show nothing of functions or data.
@@ -118,7 +133,7 @@ fn request_id(given: Option<&HeaderValue>) -> HeaderValue {
 
 /// The body of an answer; the request is under way until it is written.
 pub(super) struct Answer {
-    body: Either<Full<Bytes>, axum::body::Body>,
+    body: Pieces<Either<Full<Bytes>, axum::body::Body>>,
     _active: Active,
 }
 

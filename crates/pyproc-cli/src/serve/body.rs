@@ -10,11 +10,9 @@ use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::app::App;
+use super::connections::SLOWEST;
 use super::memory::Share;
 use super::problem::Problem;
-
-/// Bytes per second at which a body has to come in the long run, once its first grace is over.
-const SLOWEST: f64 = 1024.0;
 
 /// Memory for a body is never taken further ahead of what has come than this.
 const AHEAD: usize = 1 << 20;
@@ -52,7 +50,7 @@ pub(super) async fn receive(app: &App, body: &mut Incoming) -> Result<Received, 
         if whole.len() > most {
             return Err(too_large(None, most));
         }
-        let earned = Duration::from_secs_f64(whole.len() as f64 / SLOWEST);
+        let earned = Duration::from_secs_f64(whole.len() as f64 / f64::from(SLOWEST));
         let deadline = begun + app.settings.body_timeout + earned;
         match timeout_at(deadline, frame(body)).await {
             Ok(Some(piece)) => {
@@ -135,11 +133,22 @@ fn size(bytes: u64) -> String {
 
 /// Reads for a while what is left of a body that was answered before its end. A connection that is
 /// closed while bytes come is reset, and then many clients lose the answer.
-pub(super) fn discard(mut body: Incoming) {
-    if body.is_end_stream() {
-        return;
+///
+/// Says whether there is such a rest: then an HTTP/1 connection cannot be used again, and the answer
+/// has to say so.
+pub(super) fn discard(mut body: Incoming) -> bool {
+    while !body.is_end_stream() {
+        match body.frame().now_or_never() {
+            Some(Some(Ok(_))) => {}
+            Some(None) => return false,
+            Some(Some(Err(_))) => return true,
+            None => {
+                tokio::spawn(timeout(REST, async move {
+                    while let Some(Ok(_)) = body.frame().await {}
+                }));
+                return true;
+            }
+        }
     }
-    tokio::spawn(timeout(REST, async move {
-        while let Some(Ok(_)) = body.frame().await {}
-    }));
+    false
 }

@@ -4,32 +4,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply, TraceContext};
 
 use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
-use super::body::{discard, receive};
+use super::body::receive;
 use super::problem::Problem;
 use super::{media, timeout};
 
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
 
-/// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent.
-pub(super) async fn call(app: &App, name: &str, parts: &Parts, body: Incoming) -> Response<Bytes> {
+/// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent. A body that was
+/// not read to its end comes back.
+pub(super) async fn call(
+    app: &App,
+    name: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> (Response<Bytes>, Option<Incoming>) {
     let mut body = Some(body);
     match answer(app, name, parts, &mut body).await {
-        Ok(reply) => response(reply),
-        Err(problem) => {
-            if let Some(body) = body {
-                discard(body);
-            }
-            problem.into_response(parts.headers.get(REQUEST_ID))
-        }
+        Ok(reply) => (response(reply), None),
+        Err(problem) => (problem.into_response(parts.headers.get(REQUEST_ID)), body),
     }
 }
 
@@ -57,7 +58,6 @@ async fn answer(
     let (arguments, _share) = if incoming.is_end_stream() {
         (Body::empty(), None)
     } else {
-        check_framing(&parts.headers)?;
         let content_type = media::body(&parts.headers);
         // An empty body in pieces needs no type, so that is not decided before it has come.
         let (bytes, share) = match receive(app, incoming).await {
@@ -112,18 +112,6 @@ fn available(app: &App) -> Result<&Pool, Problem> {
             outage,
         )),
     }
-}
-
-/// Refuses what two servers in a row could read differently.
-fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "bad_header",
-            "the request has Content-Length and Transfer-Encoding; send one of them",
-        ));
-    }
-    Ok(())
 }
 
 fn described(content_type: ContentType, bytes: Bytes) -> Body {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -16,9 +18,10 @@ use super::answer::{Site, answer};
 use super::connections::{Open, Order};
 use super::listener::Stream;
 use super::settings::Settings;
+use super::streams::Streams;
 
 /// How hyper is to speak.
-pub(super) type Protocol = Builder<TokioExecutor>;
+pub(super) type Protocol = Builder<Streams>;
 
 /// Requests of one HTTP/2 connection at the same time.
 const STREAMS: u32 = 256;
@@ -34,13 +37,15 @@ const PING: Duration = Duration::from_secs(30);
 pub(super) fn protocol(settings: &Settings) -> Protocol {
     /// What hyper keeps on the stack; any other number costs an allocation.
     const HEADERS: usize = 100;
-    let mut protocol = Builder::new(TokioExecutor::new());
+    /// What HTTP/2 can take: a field counts 32 bytes beside its own, and 32,768 fit into a map of them.
+    const LIST: u32 = 32 << 15;
+    let mut protocol = Builder::new(Streams::new(settings.body_timeout));
     let mut http1 = protocol.http1();
     http1.max_buf_size(settings.max_header_bytes.max(8 << 10));
     if settings.max_headers != HEADERS {
         http1.max_headers(settings.max_headers);
     }
-    let list = u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX);
+    let list = u32::try_from(settings.max_header_bytes).map_or(LIST, |list| list.min(LIST));
     protocol
         .http2()
         .timer(TokioTimer::new())
@@ -61,7 +66,9 @@ pub(super) async fn serve(stream: Stream, open: Open, site: Site, protocol: Arc<
         open: Arc::clone(&open),
     };
     let requests = Arc::clone(&open);
-    let service = service_fn(move |request| answer(site.clone(), requests.request(), request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(site.clone(), requests.request(request.version()), request)
+    });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let mut finishing = false;
     poll_fn(|context| {
@@ -102,11 +109,11 @@ impl AsyncRead for Watched {
 
 impl Watched {
     #[inline]
-    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        if written.is_pending() {
-            self.open.write_waits();
-        } else {
-            self.open.written();
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Pending => self.open.write_waits(),
+            Poll::Ready(Ok(bytes)) => self.open.written(*bytes),
+            Poll::Ready(Err(_)) => {}
         }
         written
     }
@@ -136,6 +143,8 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It is asked for when all is written.
+        self.open.flushed();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use hyper::Version;
 use parking_lot::Mutex;
 
 use super::settings::Settings;
@@ -17,6 +18,12 @@ pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// A moment, in ticks since the program's start.
 type Tick = u32;
+
+/// Bytes per second that a client has to send or to take in the long run, once its first grace is over.
+pub(super) const SLOWEST: u32 = 1024;
+
+/// The same per tick.
+const PER_TICK: u32 = SLOWEST / (1000 / TICK.as_millis() as u32);
 
 /// How long a connection that answered something lately may have another request on its way when the
 /// gateway stops.
@@ -55,7 +62,8 @@ pub(super) struct Watch {
     active: AtomicU32,
     /// When it last began to wait: for its first request, the rest of a head, or another request.
     since: AtomicU32,
-    /// When a write began to wait for the client to read; 0 while none does.
+    /// When a write began to wait for the client to read, later by what it has read since at
+    /// [`SLOWEST`]; 0 while none waits.
     stalled: AtomicU32,
     /// Whether part of a head has come.
     in_head: AtomicBool,
@@ -185,7 +193,12 @@ impl Watch {
             return Order::Close;
         }
         if !waits_for_a_head && passed(since, limits.idle) {
-            return Order::Finish;
+            // HTTP/2 asks the client first, who need not answer.
+            return if passed(since, limits.idle.saturating_add(limits.head)) {
+                Order::Close
+            } else {
+                Order::Finish
+            };
         }
         let quiet = !self.in_head.load(Relaxed) && passed(since, limits.on_its_way);
         if draining && (quiet || self.multiplexed.load(Relaxed)) {
@@ -226,9 +239,22 @@ impl Open {
         }
     }
 
-    /// The client has read something.
+    /// The client has read so many bytes, and more may wait.
     #[inline]
-    pub(super) fn written(&self) {
+    pub(super) fn written(&self, bytes: usize) {
+        let stalled = self.watch.stalled.load(Relaxed);
+        if stalled != 0 {
+            let earned = Tick::try_from(bytes)
+                .unwrap_or(Tick::MAX)
+                .div_ceil(PER_TICK);
+            let later = stalled.saturating_add(earned).min(self.connections.now());
+            self.watch.stalled.store(later, Relaxed);
+        }
+    }
+
+    /// Nothing more waits to be written.
+    #[inline]
+    pub(super) fn flushed(&self) {
         if self.watch.stalled.load(Relaxed) != 0 {
             self.watch.stalled.store(0, Relaxed);
         }
@@ -236,10 +262,13 @@ impl Open {
 
     /// A request has its head; it is under way until what this returns is dropped.
     #[inline]
-    pub(super) fn request(&self) -> Active {
+    pub(super) fn request(&self, version: Version) -> Active {
         self.watch.active.fetch_add(1, Relaxed);
         self.watch.in_head.store(false, Relaxed);
         self.watch.used.store(true, Relaxed);
+        if version == Version::HTTP_2 {
+            self.watch.multiplexed.store(true, Relaxed);
+        }
         Active {
             connections: Arc::clone(&self.connections),
             watch: Arc::clone(&self.watch),

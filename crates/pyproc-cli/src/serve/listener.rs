@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::either::Either;
 
@@ -14,6 +16,12 @@ use crate::failure::Failure;
 
 /// Connections that the system keeps until they are accepted: bursts fit, and `somaxconn` bounds it.
 const BACKLOG: u32 = 4096;
+
+/// A client that says nothing for the first is asked whether it is there, so many times with the second
+/// between; one that does not answer is gone after a minute.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEPALIVE_BETWEEN: Duration = Duration::from_secs(10);
+const KEEPALIVE_COUNT: u32 = 3;
 
 /// A connection.
 pub(super) type Stream = Either<TcpStream, UnixStream>;
@@ -57,6 +65,14 @@ impl Listener {
         // A restart need not wait for the connections of the last run to be forgotten.
         socket.set_reuseaddr(true)?;
         socket.bind(*address)?;
+        // Every connection inherits these two. A client whose machine is gone says nothing, and what
+        // it asked for may run for long.
+        sockopt::set_socket_keepalive(&socket, true)?;
+        sockopt::set_tcp_keepidle(&socket, KEEPALIVE_AFTER)?;
+        sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_BETWEEN)?;
+        sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_COUNT)?;
+        // Answers are written whole: there is nothing to wait for.
+        sockopt::set_tcp_nodelay(&socket, true)?;
         let socket = socket.listen(BACKLOG)?;
         Ok(Self {
             bound: Listen::Tcp(socket.local_addr()?),
@@ -75,13 +91,7 @@ impl Listener {
     /// No connection is lost when the future is dropped.
     pub(super) async fn accept(&self) -> io::Result<Stream> {
         match &self.socket {
-            Socket::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Answers are written whole: there is nothing to wait for. It fails only on a
-                // connection that is gone, which reading finds out.
-                let _ = stream.set_nodelay(true);
-                Ok(Either::Left(stream))
-            }
+            Socket::Tcp(listener) => Ok(Either::Left(listener.accept().await?.0)),
             Socket::Unix(listener, _) => Ok(Either::Right(listener.accept().await?.0)),
         }
     }
@@ -112,5 +122,30 @@ impl Drop for File {
     fn drop(&mut self) {
         // Somebody may have removed it before.
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_find_out_that_their_client_is_gone() {
+        let place = Listen::parse("127.0.0.1:0").expect("a place");
+        let listener = Listener::bind(&place).expect("a listener");
+        let Listen::Tcp(address) = listener.bound().clone() else {
+            unreachable!("a port was asked for");
+        };
+        let client = TcpStream::connect(address).await.expect("a client");
+        let Ok(Either::Left(stream)) = listener.accept().await else {
+            unreachable!("it has connected");
+        };
+        assert!(sockopt::socket_keepalive(&stream).expect("an option"));
+        assert_eq!(
+            sockopt::tcp_keepidle(&stream).expect("an option"),
+            KEEPALIVE_AFTER
+        );
+        assert!(sockopt::tcp_nodelay(&stream).expect("an option"));
+        drop(client);
     }
 }

@@ -16,32 +16,38 @@ mod listener;
 mod load;
 mod media;
 mod memory;
+mod origin;
 mod pages;
 mod problem;
 mod prometheus;
 mod sample;
 pub(crate) mod settings;
 mod stop;
+mod streams;
 mod timeout;
 mod tokens;
+mod turned_away;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyproc::Pool;
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::failure::Failure;
 use answer::Site;
 use app::App;
 use connection::Protocol;
 use connections::Connections;
-use listener::{Listener, Stream};
+use listener::Listener;
 use settings::Settings;
 use stop::Signals;
 use tokens::Tokens;
+use turned_away::TurnedAway;
+
+/// Connections for metrics.
+const METRICS_CONNECTIONS: usize = 32;
 
 /// Serves until a signal comes, then until everything has its answer.
 pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
@@ -66,8 +72,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let recorder = prometheus::install()?;
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
-    let most = announce::connections(&settings);
-    let app = App::new(settings, most, tokens);
+    let connections = announce::connections(&settings);
+    let app = App::new(settings, connections, tokens);
     let mut tasks = background(&app);
 
     let protocol = Arc::new(connection::protocol(&app.settings));
@@ -85,8 +91,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     if let Some(listen) = &app.settings.metrics_listen {
         let listener = Listener::bind(listen)?;
         metrics = Some(listener.bound().clone());
-        // Of its own, so that a scraper holds up no shutdown.
-        let connections = Connections::new(&app.settings, app.settings.max_connections);
+        // Of its own, so that a scraper holds up no shutdown and is served when clients have taken
+        // all others.
+        let connections = Connections::new(&app.settings, METRICS_CONNECTIONS);
         tasks.spawn(watch(Arc::clone(&connections)));
         let site = Site {
             connections,
@@ -150,6 +157,7 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
     /// Out of descriptors: some are given back soon.
     const PAUSE: Duration = Duration::from_millis(100);
     let mut complained = false;
+    let mut turned_away = TurnedAway::default();
     loop {
         match listener.accept().await {
             Ok(stream) => {
@@ -160,9 +168,7 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
                             connection::serve(stream, open, site.clone(), Arc::clone(&protocol));
                         tokio::spawn(serving);
                     }
-                    None => {
-                        tokio::spawn(turn_away(stream));
-                    }
+                    None => turned_away.tell(stream),
                 }
             }
             // The client has gone meanwhile.
@@ -176,14 +182,4 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
             }
         }
     }
-}
-
-/// Tells a client that there are too many connections.
-async fn turn_away(mut stream: Stream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    let _ = timeout(Duration::from_secs(1), async {
-        stream.write_all(ANSWER).await?;
-        stream.shutdown().await
-    })
-    .await;
 }

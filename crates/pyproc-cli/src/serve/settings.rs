@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) metrics_listen: Option<Listen>,
     /// The file with the tokens that may call, one per line.
     pub(crate) token_file: Option<PathBuf>,
+    /// Whether everybody may call who reaches the gateway.
+    pub(crate) allow_unauthenticated: bool,
     /// Threads that serve HTTP.
     pub(crate) threads: usize,
     /// Connections that may be open.
@@ -42,6 +44,15 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     /// Whether clients see the tracebacks of exceptions.
     pub(crate) show_tracebacks: bool,
+}
+
+impl Settings {
+    /// Whether nothing but the address keeps others from calling: then it has to be held against what
+    /// a browser on this machine does for the pages of strangers.
+    pub(crate) fn local_only(&self) -> bool {
+        let browsers = matches!(self.listen, Listen::Tcp(_));
+        browsers && self.token_file.is_none() && !self.allow_unauthenticated
+    }
 }
 
 /// A place to listen at.

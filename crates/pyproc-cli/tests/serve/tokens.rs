@@ -65,8 +65,10 @@ fn a_token_opens_and_a_new_one_replaces_it() {
 fn a_public_address_needs_a_token_or_a_word() {
     let run = pyproc(&["serve", "gateway.py", "--listen", "0.0.0.0:0"]);
     assert!(
-        run.error(2)
-            .contains("0.0.0.0:0 can be reached from other machines"),
+        run.error(2).starts_with(
+            "error: --listen: `listen` is 0.0.0.0:0, which other machines can reach: \
+             name a `token_file`, or set `allow_unauthenticated`\n"
+        ),
         "{}",
         run.stderr
     );

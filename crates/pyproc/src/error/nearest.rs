@@ -3,9 +3,15 @@
 /// How alike two names must be (0 to 1) to suggest one for the other.
 const ALIKE: f64 = 0.8;
 
+/// Names of functions are not that long; comparing with one takes the product of both lengths.
+const LONGEST: usize = 256;
+
 /// The name among `names` that `wanted` is most likely a misspelling of, if any is close.
 #[must_use]
 pub fn nearest<'n>(wanted: &str, names: &'n [String]) -> Option<&'n str> {
+    if wanted.len() > LONGEST {
+        return None;
+    }
     let wanted = wanted.to_lowercase();
     names
         .iter()

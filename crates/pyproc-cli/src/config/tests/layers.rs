@@ -166,19 +166,39 @@ fn a_flag_alone_is_true() {
 }
 
 #[test]
-fn opentelemetrys_own_variable_is_second_to_ours() {
+fn opentelemetrys_own_variables_are_shown_where_the_key_is_not_given() {
     let standard = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://standard:4318");
+    let of_traces = (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "http://traces:4318/v1/traces",
+    );
     let own = ("PYPROC_OTLP_ENDPOINT", "http://own:4318");
     let of = |variables: &[(&str, &str)]| {
-        configured(None, variables, &["worker.py"])
-            .expect("good")
-            .config
-            .gateway
-            .otlp_endpoint
+        let effective = configured(None, variables, &["worker.py"]).expect("good");
+        let table = effective.table();
+        let row = table.lines().last().expect("a row").split_whitespace();
+        let row = row.collect::<Vec<_>>().join(" ");
+        (effective.config.gateway.otlp_endpoint, row)
     };
-    assert_eq!(of(&[]), None);
-    assert_eq!(of(&[standard]).as_deref(), Some(standard.1));
-    assert_eq!(of(&[own, standard]).as_deref(), Some(own.1));
+    let row = |variables: &[(&str, &str)]| of(variables).1;
+    assert_eq!(row(&[]), "otlp_endpoint - default");
+    assert_eq!(
+        row(&[standard]),
+        format!("otlp_endpoint {} {}", standard.1, standard.0)
+    );
+    assert_eq!(
+        row(&[standard, of_traces]),
+        format!("otlp_endpoint {} {}", of_traces.1, of_traces.0)
+    );
+    assert_eq!(
+        row(&[own, standard]),
+        format!("otlp_endpoint {} {}", own.1, own.0)
+    );
+    assert_eq!(
+        of(&[standard]).0,
+        None,
+        "the exporter reads them itself, with those beside them"
+    );
 }
 
 #[test]

@@ -1,0 +1,384 @@
+//! HTTP/2 frame by frame: floods, and frames that no client may send.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use crate::client::exchange;
+use crate::gateway::{Gateway, WATCHDOG};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PUSH_PROMISE: u8 = 5;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
+
+const TIMEOUTS: [&str; 3] = [
+    "--header-timeout=1s",
+    "--body-timeout=1s",
+    "--idle-timeout=1s",
+];
+
+/// A frame as it is sent.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len())
+        .expect("a short payload")
+        .to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Headers, each spelled out.
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).expect("a short text"));
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    block
+}
+
+/// The head of a call that is counted, with these fields beside the usual ones.
+fn head(fields: &[(&str, &str)]) -> Vec<u8> {
+    let usual = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/v1/call/smuggled"),
+        (":authority", "localhost"),
+    ];
+    block(&[&usual, fields].concat())
+}
+
+/// A connection over which any frame goes.
+struct Wire(TcpStream);
+
+impl Wire {
+    fn open(gateway: &Gateway) -> Self {
+        let stream = TcpStream::connect(gateway.address).expect("a connection");
+        stream.set_write_timeout(Some(WATCHDOG)).expect("an option");
+        stream.set_read_timeout(Some(WATCHDOG)).expect("an option");
+        let mut wire = Self(stream);
+        wire.send(PREFACE);
+        wire.send(&frame(SETTINGS, 0, 0, &[]));
+        wire
+    }
+
+    /// Whether the gateway still takes something.
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+
+    /// Sends something again and again, so often or until the gateway has had enough.
+    fn flood(&mut self, times: u32, mut frames: impl FnMut(u32) -> Vec<u8>) {
+        const AT_ONCE: u32 = 100;
+        let watchdog = Instant::now() + WATCHDOG;
+        for first in (0..times).step_by(AT_ONCE as usize) {
+            let bytes: Vec<u8> = (first..first + AT_ONCE).flat_map(&mut frames).collect();
+            if !self.send(&bytes) {
+                return;
+            }
+            assert!(Instant::now() < watchdog, "it takes everything, slowly");
+        }
+    }
+
+    /// Takes what comes until the gateway ends the connection.
+    fn is_ended(mut self) {
+        let mut bytes = vec![0; 64 << 10];
+        let watchdog = Instant::now() + WATCHDOG;
+        while let Ok(1..) = self.0.read(&mut bytes) {
+            assert!(Instant::now() < watchdog, "it goes on");
+        }
+    }
+}
+
+#[test]
+fn floods_of_frames_harm_nobody() {
+    const TIMES: u32 = 200_000;
+    let gateway = Gateway::start(&TIMEOUTS);
+    let empty_headers = frame(CONTINUATION, 0, 1, &[]);
+    let full_headers = frame(
+        CONTINUATION,
+        0,
+        1,
+        &block(&[("x", &"y".repeat(120))]).repeat(100),
+    );
+    type Frames<'f> = &'f dyn Fn(u32) -> Vec<u8>;
+    let begun = frame(HEADERS, 0, 1, &head(&[]));
+    let nothing: &[u8] = &[];
+    let floods: &[(&str, &[u8], Frames<'_>)] = &[
+        ("headers without an end", &begun, &|_| full_headers.clone()),
+        ("headers of nothing without an end", &begun, &|_| {
+            empty_headers.clone()
+        }),
+        ("requests that are taken back", nothing, &|number| {
+            let stream = 2 * number + 1;
+            let request = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head(&[]));
+            [request, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        }),
+        ("requests beyond the limit", nothing, &|number| {
+            frame(HEADERS, END_HEADERS, 2 * number + 1, &head(&[]))
+        }),
+        ("requests that are wrong", nothing, &|number| {
+            frame(HEADERS, END_HEADERS, 2 * number + 1, &block(&[("X", "y")]))
+        }),
+        ("settings", nothing, &|_| {
+            frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff])
+        }),
+        ("settings that nobody waits for", nothing, &|_| {
+            frame(SETTINGS, ACK, 0, &[])
+        }),
+        ("pings", nothing, &|_| frame(PING, 0, 0, &[1; 8])),
+        ("answers to no pings", nothing, &|_| {
+            frame(PING, ACK, 0, &[1; 8])
+        }),
+        ("priorities", nothing, &|number| {
+            frame(PRIORITY, 0, 2 * number + 1, &[0, 0, 0, 0, 1])
+        }),
+        ("windows", nothing, &|_| {
+            frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])
+        }),
+        ("frames that nobody knows", nothing, &|_| {
+            frame(0xbb, 0xff, 0, &[7; 1000])
+        }),
+        ("data of nothing", &begun_whole(), &|_| {
+            frame(DATA, 0, 1, &[])
+        }),
+        ("data that is padding", &begun_whole(), &|_| {
+            frame(DATA, PADDED, 1, &[99; 100])
+        }),
+    ];
+    for (what, first, frames) in floods {
+        let mut wire = Wire::open(&gateway);
+        wire.send(first);
+        wire.flood(TIMES, frames);
+        gateway.works();
+        wire.is_ended();
+        eprintln!("{what}: over");
+    }
+    gateway.is_unharmed();
+}
+
+/// A request whose body is still to come.
+fn begun_whole() -> Vec<u8> {
+    frame(
+        HEADERS,
+        END_HEADERS,
+        1,
+        &head(&[("content-type", "application/json")]),
+    )
+}
+
+#[test]
+fn frames_that_may_not_be_end_the_connection() {
+    let gateway = Gateway::start(&TIMEOUTS);
+    let other = frame(HEADERS, END_HEADERS | END_STREAM, 3, &head(&[]));
+    let cases: &[(&str, Vec<u8>)] = &[
+        ("data without a stream", frame(DATA, 0, 0, b"x")),
+        (
+            "data of a stream that was not opened",
+            frame(DATA, 0, 5, b"x"),
+        ),
+        (
+            "headers without a stream",
+            frame(HEADERS, END_HEADERS, 0, &head(&[])),
+        ),
+        (
+            "a stream of the server's",
+            frame(HEADERS, END_HEADERS, 2, &head(&[])),
+        ),
+        ("a frame that is too large", frame(DATA, 0, 1, &[0; 20_000])),
+        (
+            "a length of 16 MiB",
+            vec![0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1],
+        ),
+        (
+            "more padding than frame",
+            frame(HEADERS, END_HEADERS | PADDED, 1, &[200, 1]),
+        ),
+        (
+            "headers that cannot be read",
+            frame(HEADERS, END_HEADERS, 1, &[0xff; 100]),
+        ),
+        (
+            "a place in an empty table",
+            frame(HEADERS, END_HEADERS, 1, &[0xfe]),
+        ),
+        (
+            "a table of 4 G",
+            frame(
+                HEADERS,
+                END_HEADERS,
+                1,
+                &[0x3f, 0xff, 0xff, 0xff, 0xff, 0x0f],
+            ),
+        ),
+        (
+            "something within headers",
+            [frame(HEADERS, 0, 1, &head(&[])), frame(PING, 0, 0, &[0; 8])].concat(),
+        ),
+        (
+            "headers of another stream within headers",
+            [frame(HEADERS, 0, 1, &head(&[])), other].concat(),
+        ),
+        (
+            "more headers without any",
+            frame(CONTINUATION, END_HEADERS, 1, &head(&[])),
+        ),
+        (
+            "a promise",
+            frame(PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2]),
+        ),
+        ("a reset without a stream", frame(RST_STREAM, 0, 0, &[0; 4])),
+        (
+            "a reset that is too short",
+            frame(RST_STREAM, 0, 1, &[0; 3]),
+        ),
+        ("settings of a stream", frame(SETTINGS, 0, 1, &[])),
+        ("settings that are cut", frame(SETTINGS, 0, 0, &[0; 5])),
+        (
+            "a window that is too large",
+            frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff]),
+        ),
+        (
+            "frames that are too small",
+            frame(SETTINGS, 0, 0, &[0, 5, 0, 0, 0, 1]),
+        ),
+        ("a ping that is too short", frame(PING, 0, 0, &[0; 7])),
+        ("a window of nothing", frame(WINDOW_UPDATE, 0, 0, &[0; 4])),
+        (
+            "a window that overflows",
+            frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]),
+        ),
+        ("a farewell", frame(GOAWAY, 0, 0, &[0; 8])),
+        ("a farewell that is too short", frame(GOAWAY, 0, 0, &[0; 3])),
+    ];
+    for (what, bytes) in cases {
+        let mut wire = Wire::open(&gateway);
+        wire.send(bytes);
+        wire.is_ended();
+        eprintln!("{what}: over");
+    }
+    assert_eq!(gateway.count("smuggled"), 0);
+    gateway.is_unharmed();
+}
+
+#[test]
+fn requests_that_may_not_be_are_never_called() {
+    let gateway = Gateway::start(&TIMEOUTS);
+    let wrong: &[(&str, Vec<u8>)] = &[
+        ("capitals", head(&[("X-Name", "y")])),
+        ("a name with a blank", head(&[("x name", "y")])),
+        ("a name with a line's end", head(&[("x\r\ny", "z")])),
+        ("a value with a line's end", head(&[("x", "y\r\nz: z")])),
+        ("a value with a NUL", head(&[("x", "\0")])),
+        ("an empty name", head(&[("", "y")])),
+        ("a connection's header", head(&[("connection", "close")])),
+        (
+            "transfer-encoding",
+            head(&[("transfer-encoding", "chunked")]),
+        ),
+        ("upgrade", head(&[("upgrade", "h2c")])),
+        ("te", head(&[("te", "gzip")])),
+        ("a second path", head(&[(":path", "/healthz")])),
+        ("a second method", head(&[(":method", "GET")])),
+        ("a pseudo-header that is none", head(&[(":x", "y")])),
+        (
+            "a pseudo-header too late",
+            head(&[("x", "y"), (":scheme", "http")]),
+        ),
+        ("a status", head(&[(":status", "200")])),
+        (
+            "no path",
+            block(&[
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":authority", "localhost"),
+            ]),
+        ),
+        (
+            "no method",
+            block(&[
+                (":path", "/v1/call/smuggled"),
+                (":scheme", "http"),
+                (":authority", "localhost"),
+            ]),
+        ),
+        (
+            "a foreign authority",
+            block(&[
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":path", "/v1/call/smuggled"),
+                (":authority", "example.org"),
+            ]),
+        ),
+        (
+            "two hosts",
+            head(&[("host", "localhost"), ("host", "localhost")]),
+        ),
+        ("a foreign host", head(&[("host", "example.org")])),
+        ("a length that is none", head(&[("content-length", "five")])),
+        ("a length without a body", head(&[("content-length", "5")])),
+    ];
+    for (what, block) in wrong {
+        let mut wire = Wire::open(&gateway);
+        wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, block));
+        wire.is_ended();
+        assert_eq!(gateway.count("smuggled"), 0, "{what}");
+    }
+    for length in ["1", "100"] {
+        let mut wire = Wire::open(&gateway);
+        let fields = [
+            ("content-length", length),
+            ("content-type", "application/json"),
+        ];
+        wire.send(&frame(HEADERS, END_HEADERS, 1, &head(&fields)));
+        wire.send(&frame(DATA, END_STREAM, 1, b"[ ]"));
+        wire.is_ended();
+        assert_eq!(gateway.count("smuggled"), 0, "a length of {length}");
+    }
+    let mut wire = Wire::open(&gateway);
+    wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head(&[])));
+    wire.is_ended();
+    assert_eq!(gateway.count("smuggled"), 1, "a good one");
+    gateway.is_unharmed();
+}
+
+#[test]
+fn a_preface_that_is_broken_is_no_http() {
+    let gateway = Gateway::start(&TIMEOUTS);
+    for preface in [
+        "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+        "PRI * HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        "PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n",
+    ] {
+        let answers = exchange(gateway.address, preface);
+        assert!(
+            answers.iter().all(|answer| answer.status == 400),
+            "{preface}: {answers:?}"
+        );
+    }
+    // It stops in the middle, and is late.
+    for cut in 1..PREFACE.len() {
+        let mut wire = Wire(TcpStream::connect(gateway.address).expect("a connection"));
+        wire.send(&PREFACE[..cut]);
+        if cut % 8 == 0 {
+            wire.is_ended();
+        }
+    }
+    gateway.is_unharmed();
+}

@@ -1,0 +1,250 @@
+//! HTTP/2 by a client that keeps to the protocol: too much of everything, and answers left untaken.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use h2::{Reason, RecvStream};
+use hyper::{Method, Request, StatusCode};
+use tokio::net::TcpStream;
+
+use crate::gateway::{Gateway, WATCHDOG, wait_until};
+
+type Sender = SendRequest<Bytes>;
+
+/// Runs a client; it may not hang.
+fn run<T>(client: impl Future<Output = T>) -> T {
+    // One thread for the connection, so that the test may wait in its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        tokio::time::timeout(WATCHDOG, client)
+            .await
+            .expect("an end")
+    })
+}
+
+/// A connection that takes in whatever comes for it, and for each stream as much as HTTP/2 begins with.
+async fn connect(address: SocketAddr) -> Sender {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let (sender, connection) = Builder::new()
+        .initial_connection_window_size(1 << 30)
+        .handshake(stream)
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    sender.ready().await.expect("HTTP/2")
+}
+
+/// A call without a body, with these headers beside the usual ones.
+fn call(function: &str, headers: &[(String, String)]) -> Request<()> {
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("http://localhost/v1/call/{function}"))
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request.body(()).expect("a request")
+}
+
+/// Sends a call and gives its answer.
+async fn answer(sender: &mut Sender, function: &str, json: &str) -> (StatusCode, RecvStream) {
+    let mut sender = sender.clone().ready().await.expect("HTTP/2");
+    let (response, mut body) = sender
+        .send_request(call(function, &[]), false)
+        .expect("a stream");
+    body.send_data(Bytes::from(json.to_owned()), true)
+        .expect("a body");
+    let response = response.await.expect("an answer");
+    (response.status(), response.into_body())
+}
+
+async fn text(mut body: RecvStream) -> Result<String, h2::Error> {
+    let mut all = Vec::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece?;
+        body.flow_control().release_capacity(piece.len())?;
+        all.extend_from_slice(&piece);
+    }
+    Ok(String::from_utf8(all).expect("text"))
+}
+
+async fn works(sender: &mut Sender) {
+    let (status, body) = answer(sender, "typed", r#"{"x": 1, "y": 2}"#).await;
+    assert_eq!(
+        (status, text(body).await.expect("a body")),
+        (StatusCode::OK, "3.0".to_owned())
+    );
+}
+
+#[test]
+fn heads_and_bodies_have_the_same_bounds() {
+    let gateway = Gateway::start(&["--max-request-body=64KiB"]);
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        let many: Vec<_> = (0..110)
+            .map(|it| (format!("x-{it}"), "y".to_owned()))
+            .collect();
+        let large = vec![("x".to_owned(), "y".repeat(70_000))];
+        for headers in [many, large] {
+            let (response, _) = sender
+                .send_request(call("state", &headers), true)
+                .expect("a stream");
+            let status = response.await.expect("an answer").status();
+            assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            works(&mut sender).await;
+        }
+        // It said how much, or it did not.
+        let length = vec![("content-length".to_owned(), (1 << 30).to_string())];
+        for headers in [&length[..], &[]] {
+            let (response, mut body) = sender
+                .send_request(call("echo", headers), false)
+                .expect("a stream");
+            body.send_data(Bytes::from(vec![b' '; 128 << 10]), false)
+                .expect("a body");
+            let status = response.await.expect("an answer").status();
+            assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+            works(&mut sender).await;
+        }
+    });
+    gateway.is_unharmed();
+}
+
+#[test]
+fn who_resets_or_leaves_cancels_the_calls() {
+    let gateway = Gateway::start(&[]);
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        let (response, mut stream) = sender
+            .send_request(call("wait", &[]), true)
+            .expect("a stream");
+        gateway.said("waits", 1);
+        stream.send_reset(Reason::CANCEL);
+        drop(response);
+        works(&mut sender).await;
+        wait_until("the coroutine's end", || gateway.count("cancelled") == 1);
+
+        let mut calls = Vec::new();
+        for _ in 0..20 {
+            let mut ready = sender.clone().ready().await.expect("HTTP/2");
+            calls.push(
+                ready
+                    .send_request(call("wait", &[]), true)
+                    .expect("a stream"),
+            );
+        }
+        works(&mut sender).await;
+        gateway.said("waits", 21);
+    });
+    // The connection ended with its runtime.
+    wait_until("the coroutines' end", || gateway.count("cancelled") == 21);
+    gateway.is_unharmed();
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
+    const SIZE: usize = 4 << 20;
+    let gateway = Gateway::start(&["--body-timeout=1s"]);
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        let mut untaken = Vec::new();
+        for _ in 0..20 {
+            let (status, body) = answer(&mut sender, "large", &SIZE.to_string()).await;
+            assert_eq!(status, StatusCode::OK);
+            untaken.push(body);
+        }
+        works(&mut sender).await;
+        for mut body in untaken {
+            let mut got = 0;
+            let end = loop {
+                match body.data().await {
+                    Some(Ok(piece)) => got += piece.len(),
+                    Some(Err(error)) => break error,
+                    None => panic!("all of it came"),
+                }
+            };
+            assert_eq!(end.reason(), Some(Reason::CANCEL), "{end}");
+            assert!(got < SIZE, "{got}");
+            works(&mut sender).await;
+        }
+        // Who takes it gets it.
+        let (_, body) = answer(&mut sender, "large", &SIZE.to_string()).await;
+        assert_eq!(
+            text(body).await.expect("all of it").len(),
+            SIZE.div_ceil(3) * 4 + 2
+        );
+    });
+    gateway.is_unharmed();
+}
+
+#[test]
+fn a_body_that_does_not_come_is_408_and_the_others_go_on() {
+    let gateway = Gateway::start(&["--body-timeout=1s"]);
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        let mut waiting = Vec::new();
+        for _ in 0..100 {
+            let mut ready = sender.clone().ready().await.expect("HTTP/2");
+            let (response, mut body) = ready
+                .send_request(call("echo", &[]), false)
+                .expect("a stream");
+            body.send_data(Bytes::from_static(b"["), false)
+                .expect("a body");
+            waiting.push((response, body));
+        }
+        works(&mut sender).await;
+        for (response, _body) in waiting {
+            let status = response.await.expect("an answer").status();
+            assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+        }
+        works(&mut sender).await;
+    });
+    gateway.is_unharmed();
+}
+
+#[test]
+fn ten_thousand_streams_are_answered() {
+    let gateway = Gateway::start(&[]);
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        let mut calls = tokio::task::JoinSet::new();
+        for number in 0..10_000 {
+            let mut ready = sender.clone();
+            calls.spawn(async move {
+                let (status, body) = answer(&mut ready, "echo", &number.to_string()).await;
+                assert_eq!(status, StatusCode::OK);
+                assert_eq!(text(body).await.expect("a body"), number.to_string());
+            });
+        }
+        while let Some(call) = calls.join_next().await {
+            call.expect("an answer");
+        }
+        works(&mut sender).await;
+    });
+    gateway.is_unharmed();
+}
+
+#[test]
+fn a_connection_without_requests_ends() {
+    let gateway = Gateway::start(&["--header-timeout=1s", "--idle-timeout=1s"]);
+    run(async {
+        for requests in 0..2 {
+            let stream = TcpStream::connect(gateway.address)
+                .await
+                .expect("a connection");
+            let (mut sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+            let ended = tokio::spawn(connection);
+            for _ in 0..requests {
+                works(&mut sender).await;
+            }
+            // It ends by itself; one that has had a request says farewell.
+            let _ = ended.await.expect("a task");
+        }
+    });
+    gateway.is_unharmed();
+}
