@@ -146,6 +146,29 @@ def test_production_with_an_identity_secrets_and_a_prefix(cloud: str, tmp_path: 
     assert ("169.254.170.23/32" in addresses) == (cloud == "eks-pod-identity")
 
 
+@pytest.mark.parametrize(
+    ("cloud", "values"),
+    [
+        ("gke", "gke.serviceAccount=pyproc@some-project.iam.gserviceaccount.com"),
+        ("eks-irsa", "eks.roleArn=arn:aws:iam::999988887777:role/pyproc"),
+        ("eks-pod-identity", "skipContainers={}"),
+        ("aks", "aks.clientId=12345678-90ab-cdef-1234-567890abcdef"),
+    ],
+)
+def test_production_opens_to_the_same_addresses_as_the_chart(cloud: str, values: str, tmp_path: Path) -> None:
+    components = [name for name in CLOUDS[cloud][0] if name.startswith("identity-")]
+    folder = kustomization(tmp_path, resource="overlays/production", components=components, cloud=cloud_of(components))
+    arguments = [f"--set=cloudIdentity.provider={cloud},networkPolicy.enabled=true", f"--set=cloudIdentity.{values}"]
+    chart = one(base.rendered(renders.BIN / "helm", renders.CHART, arguments), "NetworkPolicy")
+    assert one(objects(build(folder)), "NetworkPolicy")["spec"]["egress"] == chart["spec"]["egress"]
+
+
+def test_every_overlays_configuration_has_the_bases_keys() -> None:
+    keys = yaml.safe_load((KUSTOMIZE / "base/config.yaml").read_text()).keys()
+    for path in KUSTOMIZE.glob("overlays/*/config.yaml"):
+        assert yaml.safe_load(path.read_text()).keys() == keys, path
+
+
 def test_a_users_overlay_changes_the_identity_by_a_plain_patch(tmp_path: Path) -> None:
     role = "arn:aws:iam::444455556666:role/other"
     annotation = {"metadata": {"name": "pyproc", "annotations": {"eks.amazonaws.com/role-arn": role}}}
