@@ -183,7 +183,7 @@ impl Default for GatewayConfig {
             shutdown_delay: seconds(0),
             show_tracebacks: false,
             log: LogFormat::Pretty,
-            log_filter: "pyproc=info,opentelemetry=warn".to_owned(),
+            log_filter: crate::log::DEFAULT.to_owned(),
             otlp_endpoint: None,
         }
     }

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response};
+use hyper::{Method, Response};
 use percent_encoding::percent_decode_str;
-use pyproc::{Body, CallError, ContentType, Pool, Reply, TraceContext};
+use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
-use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
 use super::body::receive;
 use super::problem::Problem;
+use super::trace::Told;
 use super::{media, timeout};
 
 /// Where functions are called.
@@ -29,12 +29,13 @@ pub(super) async fn call(
     name: &str,
     parts: &Parts,
     body: Incoming,
-) -> (Response<Bytes>, Option<Incoming>) {
+    told: &Told<'_>,
+) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
     let mut body = Some(body);
-    let reply = answer(app, name, parts, &mut body).await;
+    let reply = answer(app, name, parts, &mut body, told).await;
     match reply.and_then(|reply| response(app, reply)) {
-        Ok(response) => (response, None),
-        Err(problem) => (problem.into_response(parts.headers.get(REQUEST_ID)), body),
+        Ok(response) => (Ok(response), None),
+        Err(problem) => (Err(problem), body),
     }
 }
 
@@ -43,6 +44,7 @@ async fn answer(
     name: &str,
     parts: &Parts,
     body: &mut Option<Incoming>,
+    told: &Told<'_>,
 ) -> Result<Reply, Problem> {
     let function = percent_decode_str(name).decode_utf8_lossy();
     if parts.method != Method::POST {
@@ -73,18 +75,16 @@ async fn answer(
     };
     *body = None;
 
-    let mut request = pool
+    let request = pool
         .request(&function)
         .body(arguments)
         .accept(wanted.content_type);
+    let mut request = told.describe(request);
     if wanted.raw_bytes {
         request = request.raw_bytes();
     }
     if let Some(limit) = limit {
         request = request.timeout(limit);
-    }
-    if let Some(context) = trace(&parts.headers) {
-        request = request.trace_context(context);
     }
     match request.send().await {
         Ok(reply) => {
@@ -124,15 +124,6 @@ fn described(content_type: ContentType, bytes: Bytes) -> Body {
         ContentType::Raw => Body::raw(bytes),
         _ => Body::json(bytes),
     }
-}
-
-fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    TraceContext::from_headers(Some(text("traceparent")?), text("tracestate"))
 }
 
 /// The problem of a call that failed. The queue's length says when to come back.
