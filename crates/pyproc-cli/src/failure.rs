@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use pyproc::{CallError, StartError};
 
+use crate::log;
+
 /// Why the program stops.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -26,6 +28,10 @@ impl Failure {
     )]
     pub(crate) fn report(&self) -> ExitCode {
         match self {
+            Self::Usage(message) | Self::Failed(message) if log::is_json() => {
+                tracing::error!("{message}");
+                ExitCode::from(if matches!(self, Self::Usage(_)) { 2 } else { 1 })
+            }
             Self::Usage(message) => {
                 eprintln!("error: {message}\n\nFor more information, try 'pyproc --help'.");
                 ExitCode::from(2)

@@ -11,6 +11,7 @@ use super::app::App;
 use super::connections::Connections;
 use super::sample;
 use super::settings::{Listen, Settings};
+use crate::log;
 
 /// Descriptors that are not for clients: workers, logs, files that are read.
 const OWN_DESCRIPTORS: u64 = 128;
@@ -48,6 +49,11 @@ pub(super) fn connections(settings: &Settings) -> Arc<Connections> {
 pub(super) fn ready(app: &App, pool: &Pool, bound: &Listen, metrics: Option<&Listen>) {
     let functions = pool.functions();
     let names: Vec<&str> = functions.iter().map(|it| it.name.as_str()).collect();
+    if log::is_json() {
+        let (listen, metrics) = (address(bound), metrics.map(address));
+        tracing::info!(listen, metrics, functions = names.join(", "), "listening");
+        return;
+    }
     eprintln!("Listening on {}", address(bound));
     if let Some(metrics) = metrics {
         eprintln!("Metrics on {}/metrics", address(metrics));
