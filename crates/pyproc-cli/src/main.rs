@@ -45,6 +45,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             log::start_for_command()?;
             bench::run(arguments.resolve()?)
         }
+        Command::Serve(_) if serve::init::is_first_process() => serve::init::run(),
         Command::Serve(arguments) => {
             let effective = config::load(arguments.flags)?;
             let settings = &effective.settings;

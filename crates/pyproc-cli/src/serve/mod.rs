@@ -12,7 +12,7 @@ mod body;
 mod call;
 mod connection;
 mod connections;
-mod init;
+pub(crate) mod init;
 mod listener;
 mod load;
 mod media;
@@ -56,9 +56,6 @@ const METRICS_CONNECTIONS: usize = 32;
 
 /// Serves until a signal comes, then until everything has its answer.
 pub(crate) fn run(mut settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
-    if init::is_first_process() {
-        return init::run();
-    }
     if let Some(traces) = &traces {
         traces.tell_workers(&mut settings.pool);
     }
