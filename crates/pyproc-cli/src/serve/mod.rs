@@ -7,7 +7,6 @@
 mod announce;
 mod answer;
 mod app;
-mod attend;
 mod body;
 mod call;
 mod connection;
@@ -15,6 +14,7 @@ mod connections;
 pub(crate) mod init;
 mod listener;
 mod load;
+mod lookout;
 mod media;
 mod memory;
 mod origin;
@@ -126,7 +126,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    tasks.spawn(attend::attend(pool.clone()));
+    tasks.spawn(lookout::keep(pool.clone()));
     app.started(&pool);
     log::release();
     announce::ready(&app, &pool, &bound, metrics.as_ref());
