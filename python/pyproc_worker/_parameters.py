@@ -29,7 +29,8 @@ class Parameter:
     Attributes:
         name: Its name.
         type: What msgspec decodes for it; `Any` if unannotated or of a type that msgspec does not know.
-        annotation: The annotation as it was resolved.
+        annotation: The annotation as it was resolved; `inspect.Parameter.empty` without one, its text where
+            its names are not defined.
         default: The default, or `inspect.Parameter.empty`.
         by_position: Whether an array can fill it; an object always can.
     """
@@ -55,7 +56,7 @@ class Parameters:
         var_positional: The name of `*args`, or None.
         var_keyword: Whether there is `**kw`.
         cancel_event: Whether pyproc has to pass an event.
-        returns: The annotation of the result, `Any` without one.
+        returns: The annotation of the result, as a parameter's.
         text: The signature as Python prints it.
     """
 
@@ -200,11 +201,9 @@ class _Hints:
         self._globals = cast("dict[str, Any]", getattr(inner, "__globals__", {}))
 
     def resolve(self, annotation: Any) -> Any:
-        if annotation is inspect.Parameter.empty:
-            return Any
         if isinstance(annotation, str):
             try:
                 return eval(annotation, dict(self._globals))  # noqa: S307 - the worker's own source text
             except Exception:  # noqa: BLE001 - names that only a type checker sees
-                return Any
+                return annotation
         return annotation
