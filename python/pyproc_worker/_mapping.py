@@ -161,9 +161,7 @@ def _unknown(function: Callable[..., Any]) -> Mapping:
         return function(value)
 
     description = "array by position, anything else as the one argument"
-    return Mapping(
-        description, _any_msgpack, _any_json, memoryview, target, function, wants_raw=False, schema=UNKNOWN
-    )
+    return Mapping(description, _any_msgpack, _any_json, memoryview, target, function, wants_raw=False, schema=UNKNOWN)
 
 
 def _variadic(function: Callable[..., Any], parameters: Parameters) -> Mapping:

@@ -105,7 +105,11 @@ def inspect_parameters(function: Callable[..., Any]) -> Parameters | None:
             checked = checked_type(annotation)
             named.append(Parameter(name, checked, annotation, parameter.default, by_position))
     returns = hints.resolve(signature.return_annotation)
-    return Parameters(tuple(named), var_positional, var_keyword, cancel_event, returns, str(signature))
+    shown = signature.replace(
+        parameters=[it.replace(annotation=_bare(hints.resolve(it.annotation))) for it in signature.parameters.values()],
+        return_annotation=_bare(returns),
+    )
+    return Parameters(tuple(named), var_positional, var_keyword, cancel_event, returns, str(shown))
 
 
 def checked_type(annotation: Any) -> Any:
@@ -180,6 +184,11 @@ def _without_alias(annotation: Any) -> Any:
         arguments = typing.get_args(annotation)
         annotation = value[arguments] if arguments else value
     return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without what is only for the schema."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
 
 
 def _members(annotation: Any) -> set[Any]:
