@@ -126,11 +126,16 @@ fn parameters() -> Value {
 /// What there is beside calls.
 fn own_paths(token: bool) -> [(&'static str, Value); 6] {
     let get = |id: &str, summary: &str, answers: Value, open: bool| {
+        let problems: &[u16] = if open {
+            &[400, 405, 431]
+        } else {
+            &[400, 401, 403, 405, 431]
+        };
         let mut operation = json!({
             "tags": ["gateway"],
             "operationId": id,
             "summary": summary,
-            "responses": responses(answers, &[405, 431], token && !open),
+            "responses": responses(answers, problems, token),
         });
         if token && open {
             operation["security"] = json!([]);

@@ -3,12 +3,17 @@
 use serde_json::{Map, Value, json};
 
 /// Every status of a request that has no result.
-const PROBLEMS: [(u16, &str, &[&str]); 15] = [
+const PROBLEMS: [(u16, &str, &[&str]); 16] = [
     (400, "The body is malformed, or a header is.", &[]),
     (
         401,
         "A token is needed, or is not known.",
         &["WWW-Authenticate"],
+    ),
+    (
+        403,
+        "The request is for another host, or comes from a page of another site.",
+        &[],
     ),
     (404, "There is no such function.", &[]),
     (405, "The path does not take this method.", &["Allow"]),
@@ -55,12 +60,11 @@ pub(super) fn call_responses(result: Value, token: bool) -> Value {
     responses(json!({"200": result}), &every, token)
 }
 
-/// These answers and these problems; 401 only where a token is needed.
+/// These answers and these problems, those that there can be.
 pub(super) fn responses(mut answers: Value, problems: &[u16], token: bool) -> Value {
-    let mut problems: Vec<u16> = problems.iter().copied().filter(|it| *it != 401).collect();
-    problems.extend(token.then_some(401));
-    problems.sort_unstable();
-    for status in problems {
+    // A token keeps out whom the browser's word would have to keep out.
+    let other = if token { 403 } else { 401 };
+    for status in problems.iter().filter(|status| **status != other) {
         let status = status.to_string();
         answers[&status] = json!({"$ref": format!("#/components/responses/{status}")});
     }
