@@ -114,8 +114,8 @@ def test_a_killed_worker_appears_as_a_restart(browser):
 def test_a_call_gives_its_result(browser, base):
     with opened(browser, base) as page:
         page.get_by_label("Function", exact=True).select_option("double")
-        assert page.get_by_label("JSON", exact=True).input_value() == "1"
-        page.get_by_label("JSON", exact=True).fill("21")
+        assert page.get_by_role("textbox", name="JSON").input_value() == "1"
+        page.get_by_role("textbox", name="JSON").fill("21")
         page.get_by_role("button", name="Call").click()
         expect(page.get_by_label("Result")).to_have_text("42")
         expect(page.locator("#try [role=status]")).to_contain_text("200")
@@ -127,7 +127,7 @@ def test_a_call_that_fails_shows_its_sentence(browser, base):
     refused = ("422", "500")
     with opened(browser, base, expected=refused) as page:
         page.get_by_label("Function", exact=True).select_option("double")
-        page.get_by_label("JSON", exact=True).fill('"x"')
+        page.get_by_role("textbox", name="JSON").fill('"x"')
         page.keyboard.press("Control+Enter")
         status = page.locator("#try [role=status]")
         expect(status).to_contain_text("the argument is wrong: expected int, got str")
