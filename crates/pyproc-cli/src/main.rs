@@ -13,6 +13,7 @@ mod log;
 mod options;
 mod otlp;
 mod output;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
