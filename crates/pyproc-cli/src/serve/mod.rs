@@ -93,7 +93,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut tasks = background(&app);
 
     let protocol = Arc::new(connection::protocol(&app.settings));
-    let listener = Listener::bind(&app.settings.listen)?;
+    let listener = Listener::bind("listen", &app.settings.listen)?;
     let bound = listener.bound().clone();
     let site = Site {
         connections: Arc::clone(&app.connections),
@@ -105,7 +105,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     listeners.spawn(accept(listener, site, Arc::clone(&protocol)));
     let mut metrics = None;
     if let Some(listen) = &app.settings.metrics_listen {
-        let listener = Listener::bind(listen)?;
+        let listener = Listener::bind("metrics_listen", listen)?;
         metrics = Some(listener.bound().clone());
         // Of its own, so that a scraper holds up no shutdown and is served when clients have taken
         // all others.

@@ -188,7 +188,10 @@ fn a_start_that_fails_ends_with_its_sentence() {
     ]);
     assert_eq!(
         run.error(1),
-        format!("error: cannot listen on {place}: Address already in use (os error 98)\n")
+        format!(
+            "error: `listen`: cannot listen on {place}: Address already in use (os error 98); \
+             name another with `listen`\n"
+        )
     );
 }
 
