@@ -8,9 +8,9 @@ use crate::mechanism::Provider;
 use crate::pod::{PODINFO, Pod};
 
 /// The annotation that names the provider, in the chart's words.
-pub const PROVIDER: &str = "pyproc.dev/identity-provider";
+pub const PROVIDER: &str = "pyproc/identity-provider";
 /// The annotation that names the identity: a role, a Google service account, a client id.
-pub const PRINCIPAL: &str = "pyproc.dev/identity-principal";
+pub const PRINCIPAL: &str = "pyproc/identity-principal";
 /// The pod label that AKS requires.
 pub const AKS_LABEL: &str = "azure.workload.identity/use";
 
@@ -85,10 +85,19 @@ mod tests {
     fn the_mounted_files_say_what_is_expected() {
         let folder = Folder::new();
         assert_eq!(Expected::of(&folder.pod()), Expected::default());
-        folder.mount(PODINFO, &[
-            ("labels", "app=\"x\"\nazure.workload.identity/use=\"true\"\n"),
-            ("annotations", "pyproc.dev/identity-provider=\"aks\"\npyproc.dev/identity-principal=\"a\\\"b\"\n"),
-        ]);
+        folder.mount(
+            PODINFO,
+            &[
+                (
+                    "labels",
+                    "app=\"x\"\nazure.workload.identity/use=\"true\"\n",
+                ),
+                (
+                    "annotations",
+                    "pyproc/identity-provider=\"aks\"\npyproc/identity-principal=\"a\\\"b\"\n",
+                ),
+            ],
+        );
         let expected = Expected::of(&folder.pod());
         assert_eq!(expected.provider(), Some(Provider::Aks));
         assert_eq!(expected.principal.as_deref(), Some("a\"b"));

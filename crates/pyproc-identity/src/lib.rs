@@ -1,5 +1,5 @@
 //! The cloud identity of a pod: which mechanism gives it one ([`detect`](detect::detect)), what is wrong
-//! with it (the doctor), and the exchange of its token for a credential ([`exchange`](exchange::exchange)).
+//! with it ([`doctor`]), and the exchange of its token for a credential ([`exchange`](exchange::exchange)).
 //!
 //! Everything is decided from a [`Pod`], a value with the environment, the root folder and the addresses, so
 //! that a described pod can be looked at like the real one. Nothing is written, and no error or report
@@ -7,7 +7,7 @@
 
 pub mod claims;
 pub mod detect;
-//pub mod doctor;
+pub mod doctor;
 pub mod exchange;
 pub mod expected;
 pub mod external_account;
