@@ -12,6 +12,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// A call or a start failed, or something else did: exit status 1.
     Failed(String),
+    /// Everything has been said; the status remains.
+    Said(u8),
     /// Whoever read stdout has read enough.
     NobodyReads,
 }
@@ -32,6 +34,7 @@ impl Failure {
                 eprintln!("error: {message}");
                 ExitCode::from(1)
             }
+            Self::Said(status) => ExitCode::from(*status),
             Self::NobodyReads => ExitCode::SUCCESS,
         }
     }

@@ -15,6 +15,7 @@ pub mod http;
 pub mod mechanism;
 pub mod pod;
 mod secret;
+pub mod startup;
 pub mod static_keys;
 #[cfg(test)]
 mod testing;
