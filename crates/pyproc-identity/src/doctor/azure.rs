@@ -274,7 +274,7 @@ pub(super) fn refusal(
         "AADSTS700024" => finding(Code::TokenExpired, "Entra says that the token is not valid at this time")
             .because("the file was not renewed, or this node's clock is wrong; Entra does not tell which, so look at both")
             .mend(remedy::restart(observation)),
-        "AADSTS90061" | "AADSTS700222" | "AADSTS50027" | "AADSTS7000272" | "AADSTS5000819" => {
+        "AADSTS50013" | "AADSTS90061" | "AADSTS700222" | "AADSTS50027" | "AADSTS7000272" | "AADSTS5000819" => {
             let issuer = seen.claims().map_or("ISSUER", |claims| claims.issuer.as_str());
             finding(Code::AzIssuerKeys, "Entra cannot verify the token with the issuer's keys")
                 .because("the issuer's keys cannot be read from the internet, or have changed, or the token was signed by another cluster")
