@@ -2,7 +2,11 @@
 
 There is no key and no address in here: the SDKs find the identity of the pod by themselves, and the functions
 are the same on every cluster. `pyproc auth doctor` says what is wrong when they do not.
+
+Each function imports its own SDK, so that the one of your cloud is all that has to be installed.
 """
+
+# ruff: noqa: PLC0415
 
 from pyproc_worker import expose, run_worker
 

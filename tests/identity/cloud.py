@@ -30,7 +30,10 @@ CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x00020000, 0x40000000, 0x4000, 
 # Names that are reached over TLS, and the address of each here.
 NAMES = {
     "sts": ("127.0.1.1", [f"sts.{REGION}.amazonaws.com", "sts.amazonaws.com"]),
-    "s3": ("127.0.1.2", [f"s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.amazonaws.com"]),
+    "s3": (
+        "127.0.1.2",
+        [f"s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.amazonaws.com"],
+    ),
     "entra": ("127.0.1.3", ["login.microsoftonline.com"]),
     "blob": ("127.0.1.4", [f"{ACCOUNT}.blob.core.windows.net"]),
     "google-sts": ("127.0.1.5", ["sts.googleapis.com"]),
@@ -143,9 +146,23 @@ class Cloud:
         address, names = NAMES["blob"]
         chain, key = self.authority.files(*names)
         self._start(
-            str(AZURITE), "--blobHost", address, "--blobPort", "443", "--cert", str(chain), "--key", str(key),
-            "--oauth", "basic", "--location", str(self.folder / "azurite"), "--skipApiVersionCheck", "--silent",
-            port=(address, 443), AZURITE_ACCOUNTS=f"{ACCOUNT}:a2V5",
+            str(AZURITE),
+            "--blobHost",
+            address,
+            "--blobPort",
+            "443",
+            "--cert",
+            str(chain),
+            "--key",
+            str(key),
+            "--oauth",
+            "basic",
+            "--location",
+            str(self.folder / "azurite"),
+            "--skipApiVersionCheck",
+            "--silent",
+            port=(address, 443),
+            AZURITE_ACCOUNTS=f"{ACCOUNT}:a2V5",
         )
 
     def _start_storage(self) -> None:
@@ -156,10 +173,18 @@ class Cloud:
         import boto3
         from azure.storage.blob import BlobServiceClient
 
-        s3 = boto3.client("s3", endpoint_url="http://127.0.0.1:5000", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+        s3 = boto3.client(
+            "s3",
+            endpoint_url="http://127.0.0.1:5000",
+            region_name=REGION,
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+        )
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         blob = BlobServiceClient(
-            f"https://{NAMES['blob'][1][0]}", {"account_name": ACCOUNT, "account_key": "a2V5"}, connection_verify=str(self.authority.bundle)
+            f"https://{NAMES['blob'][1][0]}",
+            {"account_name": ACCOUNT, "account_key": "a2V5"},
+            connection_verify=str(self.authority.bundle),
         )
         blob.create_container(BUCKET)
         import json
@@ -167,7 +192,10 @@ class Cloud:
 
         body = json.dumps({"name": BUCKET}).encode()
         urllib.request.urlopen(
-            urllib.request.Request("http://127.0.0.1:9023/storage/v1/b?project=demo", body, {"Content-Type": "application/json"}), timeout=10
+            urllib.request.Request(
+                "http://127.0.0.1:9023/storage/v1/b?project=demo", body, {"Content-Type": "application/json"}
+            ),
+            timeout=10,
         ).close()
 
     def close(self) -> None:

@@ -71,12 +71,29 @@ class Pod:
     def run(self, *command: str, timeout: float = 120, **variables: str) -> Run:
         """Runs a program with the pod's environment and user, and nothing else of this process."""
         trusted = {name: str(self.bundle) for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
-        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYPROC_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
-        user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "PYPROC_PYTHON": sys.executable,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        user = (
+            "setpriv",
+            f"--reuid={USER}",
+            f"--regid={USER}",
+            "--clear-groups",
+            "--no-new-privs",
+            "--inh-caps=-all",
+            "--bounding-set=-all",
+        )
         done = subprocess.run(
             [*user, *command],
             env={**environment, **trusted, **self.environment, **variables},
-            capture_output=True, text=True, timeout=timeout, cwd="/", check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd="/",
+            check=False,
         )
         run = Run(done.returncode, done.stdout, done.stderr)
         self.runs.append(run)

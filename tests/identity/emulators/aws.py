@@ -81,11 +81,19 @@ class Aws:
         role, token = form.get("RoleArn", ""), form.get("WebIdentityToken", "")
         match = ROLE.fullmatch(role)
         if not match:
-            raise Denied(400, "ValidationError", f"1 validation error detected: Value '{role}' at 'roleArn' failed to satisfy constraint")
+            raise Denied(
+                400,
+                "ValidationError",
+                f"1 validation error detected: Value '{role}' at 'roleArn' failed to satisfy constraint",
+            )
         try:
             issuer = unverified(token).get("iss", "")
         except Refused:
-            raise Denied(400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)") from None
+            raise Denied(
+                400,
+                "InvalidIdentityToken",
+                "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+            ) from None
         provider = self.providers.get((match[1], issuer))
         if provider is None:
             raise Denied(400, "InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
@@ -93,7 +101,11 @@ class Aws:
             claims = provider.trusted.verify(token, self.clock)
         except Refused as refused:
             if refused.why == "expired":
-                raise Denied(400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration date/time") from None
+                raise Denied(
+                    400,
+                    "ExpiredTokenException",
+                    "Token expired: current date/time must be before the expiration date/time",
+                ) from None
             if refused.why == "early":
                 raise Denied(400, "InvalidIdentityToken", "Token is not yet valid") from None
             raise Denied(
@@ -104,7 +116,12 @@ class Aws:
         if not provider.client_ids & set(audiences(claims)):
             raise Denied(400, "InvalidIdentityToken", "Incorrect token audience")
         trust = self.roles.get(role)
-        if trust is None or trust.issuer != issuer or trust.subject != claims["sub"] or trust.audience not in audiences(claims):
+        if (
+            trust is None
+            or trust.issuer != issuer
+            or trust.subject != claims["sub"]
+            or trust.audience not in audiences(claims)
+        ):
             raise Denied(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 
     def _caller(self, request: Request) -> Response:
@@ -146,15 +163,26 @@ class Aws:
             claims = self.cluster.verify(token, self.clock)
         except Refused as refused:
             code = "ExpiredTokenException" if refused.why == "expired" else "InvalidTokenException"
-            return Response(400, f"[{uuid.uuid4()}]: ({code}): The token included in the request is {refused.why}, fault: client")
+            return Response(
+                400, f"[{uuid.uuid4()}]: ({code}): The token included in the request is {refused.why}, fault: client"
+            )
         if "pods.eks.amazonaws.com" not in audiences(claims):
-            return Response(400, f"[{uuid.uuid4()}]: (InvalidTokenException): Audience provided in the token is invalid, fault: client")
+            return Response(
+                400,
+                f"[{uuid.uuid4()}]: (InvalidTokenException): Audience provided in the token is invalid, fault: client",
+            )
         _, _, namespace, account = claims["sub"].split(":")
         role = self.associations.get((namespace, account))
         if role is None:
-            return Response(404, f"[{uuid.uuid4()}]: (ResourceNotFoundException): No association found for service account, fault: client")
+            return Response(
+                404,
+                f"[{uuid.uuid4()}]: (ResourceNotFoundException): No association found for service account, fault: client",
+            )
         if not self.trusts_pods:
-            return Response(403, f"[{uuid.uuid4()}]: (AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role., fault: client")
+            return Response(
+                403,
+                f"[{uuid.uuid4()}]: (AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role., fault: client",
+            )
         key, session = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(120)
         arn = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.split('/')[-1]}/eks-pyproc-{account}"
         self.sessions[key] = Session(session, arn)

@@ -49,7 +49,12 @@ class Entra:
             return refusal(400, "invalid_request", 90002, f"Tenant '{tenant}' not found.")
         application = self.applications.get(form.get("client_id", ""))
         if application is None or application.tenant != tenant:
-            return refusal(400, "unauthorized_client", 700016, f"Application with identifier '{form.get('client_id')}' was not found in the directory '{tenant}'.")
+            return refusal(
+                400,
+                "unauthorized_client",
+                700016,
+                f"Application with identifier '{form.get('client_id')}' was not found in the directory '{tenant}'.",
+            )
         try:
             self._check(application, form.get("client_assertion", ""))
         except Mismatch as mismatch:
@@ -78,13 +83,23 @@ class Entra:
         issuer, subject = claims.get("iss", ""), claims.get("sub", "")
         left = [one for one in application.credentials if one.issuer == issuer]
         if not left:
-            raise Mismatch(700211, f"No matching federated identity record found for presented assertion issuer '{issuer}'.")
+            raise Mismatch(
+                700211, f"No matching federated identity record found for presented assertion issuer '{issuer}'."
+            )
         if not any(one.audience in audiences(claims) for one in left):
-            raise Mismatch(700212, f"No matching federated identity record found for presented assertion audience '{audiences(claims)[0]}'.")
+            raise Mismatch(
+                700212,
+                f"No matching federated identity record found for presented assertion audience '{audiences(claims)[0]}'.",
+            )
         if not any(one.subject == subject for one in left):
             if any(one.subject.lower() == subject.lower() for one in left):
-                raise Mismatch(7002138, f"No matching federated identity record found for presented assertion subject '{subject}': the case differs.")
-            raise Mismatch(700213, f"No matching federated identity record found for presented assertion subject '{subject}'.")
+                raise Mismatch(
+                    7002138,
+                    f"No matching federated identity record found for presented assertion subject '{subject}': the case differs.",
+                )
+            raise Mismatch(
+                700213, f"No matching federated identity record found for presented assertion subject '{subject}'."
+            )
         try:
             self.issuers[issuer].verify(assertion, self.clock)
         except Refused as refused:

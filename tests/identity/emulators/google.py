@@ -42,21 +42,32 @@ class Google:
         audience = form.get("audience", "")
         provider = self.providers.get(audience)
         if provider is None:
-            return oauth("invalid_target", "The target service indicated by the \"audience\" parameters is invalid. This might either be because the pool or provider is disabled or deleted or because it doesn't exist.")
+            return oauth(
+                "invalid_target",
+                'The target service indicated by the "audience" parameters is invalid. This might either be because the pool or provider is disabled or deleted or because it doesn\'t exist.',
+            )
         token = form.get("subject_token", "")
         try:
             claims = unverified(token)
         except Refused:
             return oauth("invalid_grant", "Unable to parse the ID Token.")
         if claims.get("iss") != provider.trusted.issuer:
-            return oauth("invalid_grant", f"The issuer in ID Token {claims.get('iss')} does not match the expected ones: {provider.trusted.issuer}")
+            return oauth(
+                "invalid_grant",
+                f"The issuer in ID Token {claims.get('iss')} does not match the expected ones: {provider.trusted.issuer}",
+            )
         if not provider.allowed & set(audiences(claims)):
-            return oauth("invalid_grant", f"The audience in ID Token [{', '.join(audiences(claims))}] does not match the expected audience.")
+            return oauth(
+                "invalid_grant",
+                f"The audience in ID Token [{', '.join(audiences(claims))}] does not match the expected audience.",
+            )
         try:
             provider.trusted.verify(token, self.clock)
         except Refused as refused:
             said = {"expired": "The ID Token is expired.", "early": "The ID Token is not yet valid."}
-            return oauth("invalid_grant", said.get(refused.why, "Invalid JWT signature: no matching key of the issuer."))
+            return oauth(
+                "invalid_grant", said.get(refused.why, "Invalid JWT signature: no matching key of the issuer.")
+            )
         if provider.condition and provider.condition != claims["sub"]:
             return oauth("unauthorized_client", "The given credential is rejected by the attribute condition.")
         pool = audience.split("/providers/")[0]
@@ -77,7 +88,11 @@ class Google:
         if principal is None:
             return api(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         if principal not in self.users.get(account, set()):
-            return api(403, "PERMISSION_DENIED", "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).")
+            return api(
+                403,
+                "PERMISSION_DENIED",
+                "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",
+            )
         expires = datetime.fromtimestamp(self.clock.now() + 3600, UTC)
         answer = {"accessToken": self._token(account), "expireTime": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
         return Response(200, json.dumps(answer), {"Content-Type": "application/json"})
@@ -138,13 +153,19 @@ class Metadata:
         if account not in ("default", self.email):
             return None
         if what == "" and request.query.get("recursive") == "true":
-            body = {"aliases": ["default"], "email": self.email, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}
+            body = {
+                "aliases": ["default"],
+                "email": self.email,
+                "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
+            }
             return Response(200, json.dumps(body), {"Content-Type": "application/json"})
         if what == "email":
             return self.email
         if what == "token":
             if self.denied:
-                return Response(403, "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).")
+                return Response(
+                    403, "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
+                )
             body = {"access_token": self.google._token(self.email), "expires_in": 3599, "token_type": "Bearer"}
             return Response(200, json.dumps(body), {"Content-Type": "application/json"})
         return None

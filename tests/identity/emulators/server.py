@@ -67,7 +67,9 @@ Handler = Callable[[Request], Response]
 class Server:
     """One address; `close` ends it."""
 
-    def __init__(self, address: tuple[str, int], handler: Handler, clock: Clock, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, address: tuple[str, int], handler: Handler, clock: Clock, context: ssl.SSLContext | None = None
+    ) -> None:
         emulator = self
         self.requests: list[str] = []
 
@@ -107,7 +109,7 @@ class Server:
                 self.rfile.readline()
                 return body
 
-            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = answer
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -132,12 +134,20 @@ class Server:
 def forward(request: Request, host: str, port: int) -> Response:
     """Hands a request on to a server behind this one, and its answer back."""
     connection = http.client.HTTPConnection(host, port, timeout=30)
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in ("connection", "transfer-encoding", "expect")}
+    headers = {
+        name: value
+        for name, value in request.headers.items()
+        if name.lower() not in ("connection", "transfer-encoding", "expect")
+    }
     headers["Content-Length"] = str(len(request.body))
     connection.request(request.method, request.target, request.body, headers)
     answer = connection.getresponse()
     body = answer.read()
-    kept = {name: value for name, value in answer.getheaders() if name.lower() not in ("date", "connection", "transfer-encoding", "content-length", "server")}
+    kept = {
+        name: value
+        for name, value in answer.getheaders()
+        if name.lower() not in ("date", "connection", "transfer-encoding", "content-length", "server")
+    }
     if request.method == "HEAD":
         kept["Content-Length"] = answer.getheader("Content-Length", "0")
     connection.close()
@@ -156,7 +166,9 @@ class Authority:
         self.bundle.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         self.bundle.chmod(0o644)
 
-    def _sign(self, name: x509.Name, key: ec.EllipticCurvePublicKey, extensions: list[x509.ExtensionType]) -> x509.Certificate:
+    def _sign(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, extensions: list[x509.ExtensionType]
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = (
             x509.CertificateBuilder()

@@ -96,9 +96,7 @@ class Issuer:
         """What a cloud is told about this issuer."""
         return Trusted(self.issuer, self.jwks())
 
-    def token(
-        self, audience: str, namespace: str, account: str, *, lifetime: float = 3600, age: float = 0
-    ) -> str:
+    def token(self, audience: str, namespace: str, account: str, *, lifetime: float = 3600, age: float = 0) -> str:
         """A token of a ServiceAccount with the claims that Kubernetes writes."""
         issued = int(time.time() - age)
         claims = {
