@@ -96,7 +96,7 @@ pub async fn examine(pod: &Pod, online: bool) -> Diagnosis {
     }
 }
 
-/// One finding per code: the worst verdict, of those the first. What fails makes no second code pass.
+/// One finding per code, the worst; the worst of all first.
 fn settle(findings: &mut Vec<Finding>) {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
     let mut codes = Vec::new();

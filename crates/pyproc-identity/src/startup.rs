@@ -154,4 +154,12 @@ mod tests {
         );
         assert_eq!(refuse_static_keys(&Pod::default()), Ok(()));
     }
+
+    #[test]
+    fn what_waits_can_be_spawned() {
+        fn is_send<T: Send>(_: T) {}
+        let pod = Pod::default();
+        is_send(until_ready(&pod, |_| {}));
+        is_send(report(&pod));
+    }
 }

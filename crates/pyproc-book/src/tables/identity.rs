@@ -11,7 +11,10 @@ pub(super) fn table() -> Result<String> {
     for code in source::variants(FILE, "Code")? {
         let name = capitals(&code.name);
         let [meaning, remedy] = code.paragraphs.as_slice() else {
-            ensure!(false, "the comment of {name} has two paragraphs: what it means, and what to do");
+            ensure!(
+                false,
+                "the comment of {name} has two paragraphs: what it means, and what to do"
+            );
             continue;
         };
         table.push(vec![format!("`{name}`"), meaning.clone(), remedy.clone()]);

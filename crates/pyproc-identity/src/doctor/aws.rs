@@ -217,9 +217,10 @@ fn endpoint(observation: &Observation<'_>) -> Finding {
         "AWS_DEFAULT_REGION",
         "AWS_STS_REGIONAL_ENDPOINTS",
     ]);
-    let regional = Remedy::helm(
-        "cloudIdentity:\n  eks:\n    region: REGION\n    stsRegionalEndpoints: true\n",
-    );
+    let regional = Remedy::helm(format!(
+        "cloudIdentity:\n  eks:\n    region: {}\n    stsRegionalEndpoints: true\n",
+        sts::region(pod).unwrap_or("REGION")
+    ));
     if sts::region(pod).is_none() {
         return Finding::warn(
             Code::AwsStsEndpoint,
