@@ -74,6 +74,9 @@ def overlay(folder: Path) -> None:
         (above / name).mkdir(mode=0o755)
     options = f"lowerdir={folder},upperdir={above}/upper,workdir={above}/work"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, folder], check=True)
+    # The overlay keeps what it is made of; nothing is left of the folder.
+    subprocess.run(["umount", "--lazy", above], check=True)
+    above.rmdir()
 
 
 class Cloud:
