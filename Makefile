@@ -14,8 +14,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Extra arguments for the benchmark: make bench ARGS="--only speed --rounds 3"
 ARGS ?=
-# What `make bench` and `make soak` need from Debian beside Rust and Python (.ci/run installs it).
-DEBIAN_PACKAGES := strace util-linux
+# What `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust and Python (.ci/run installs it).
+DEBIAN_PACKAGES := buildah curl debootstrap iproute2 openssl strace util-linux wrk
 
 CARGO := cargo
 VENV := .venv
@@ -51,9 +51,30 @@ examples: build $(VENV)/examples.stamp ## all examples, one after another: panda
 	@scripts/examples
 
 .PHONY: test
-test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp .tools/identity/stamp ## everything that is asserted; ends with what could not run
+test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp $(VENV)/deploy.stamp .tools/identity/stamp ## everything that is asserted; ends with what could not run
 	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
 	scripts/test
+
+.PHONY: test-deploy
+test-deploy: build $(VENV)/deploy.stamp ## the chart, the Kustomize tree and the image, on a real API server (part of make test)
+	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
+	scripts/test-deploy
+
+.PHONY: deploy-tools
+deploy-tools: $(VENV)/deploy.stamp ## helm, kustomize, kube-apiserver and others into .tools/bin (ten minutes, once; needs Go 1.26)
+	@scripts/deploy-tools
+
+.PHONY: image
+image: ## the container image pyproc:VERSION, by docker, podman or buildah (ARGS=--stand-ins without a registry)
+	@scripts/image $(ARGS)
+
+.PHONY: chart
+chart: build deploy-tools ## rewrite what is made from the chart: its schema, the tables of its values, the Kustomize base
+	@$(VENV_PYTHON) deploy/generate
+
+.PHONY: snapshots
+snapshots: deploy-tools ## rewrite what the chart and the Kustomize tree render to; the tests only compare
+	@$(VENV_PYTHON) deploy/tests/rendering/snapshots.py
 
 .PHONY: test-identity
 test-identity: build .tools/identity/stamp ## the clouds' SDKs and `pyproc auth` against emulators (part of make test; needs root and Node.js)
@@ -90,9 +111,9 @@ lint: $(VENV)/wheel.stamp $(VENV)/test.stamp ## formatting, clippy, rustdoc, ruf
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --exclude pyproc-cli
 	$(call say,ruff)
 	@$(VENV)/bin/ruff check python
-	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' --extend-exclude tests/identity examples bench crates tests
+	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' --extend-exclude deploy/tests --extend-exclude tests/identity examples bench crates deploy tests
 	@$(VENV)/bin/ruff format --check python
-	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates tests
+	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates deploy tests
 	$(call say,pyright (strict))
 	@$(VENV)/bin/basedpyright --project python/pyproject.toml --pythonpath $(VENV_PYTHON)
 	$(call say,stubtest)
@@ -113,7 +134,7 @@ lock: $(VENV)/run.stamp ## renew requirements/*.txt from requirements/*.in
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -d .tools/lock || "$$python" -m venv .tools/lock
 	.tools/lock/bin/pip install --quiet pip-tools
 	cd requirements
-	for list in run test examples bench identity; do
+	for list in run test examples bench deploy identity maturin image; do
 		../.tools/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 			--no-header --no-emit-index-url --no-emit-find-links --no-emit-options --output-file $$list.txt $$list.in
 	done
@@ -151,6 +172,11 @@ $(VENV)/examples.stamp: requirements/examples.txt $(VENV)/run.stamp
 	.tools/identity/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/identity.txt
 	.tools/identity/bin/pip install --disable-pip-version-check --no-index --no-deps --force-reinstall --quiet dist/pyproc_worker-*.whl
 	touch $@
+
+$(VENV)/deploy.stamp: requirements/deploy.txt $(VENV)/run.stamp
+	$(call say,installing what the deployment tests need into $(VENV) (requirements/deploy.txt))
+	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/deploy.txt
+	@touch $@
 
 # Without a peer the benchmark runs all the same and names it as missing.
 $(VENV)/bench.stamp: requirements/bench.txt $(VENV)/run.stamp

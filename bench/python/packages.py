@@ -4,7 +4,19 @@ import importlib.metadata
 import json
 import sys
 
-NAMES = ("grpcio", "msgspec", "numpy", "pandas", "pyzmq", "scikit-learn")
+NAMES = (
+    "fastapi",
+    "granian",
+    "grpcio",
+    "litserve",
+    "mosec",
+    "msgspec",
+    "numpy",
+    "pandas",
+    "pyzmq",
+    "scikit-learn",
+    "uvicorn",
+)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 //! Which figures are drawn, and how.
 
 use crate::chart::{Dot, Look, OURS, Panel, REFERENCE, Series, Ticks, dots, panels};
+use crate::http;
 use crate::payloads::{self, SIZES};
 use crate::peers::{self, AT_ONCE, CONTENDERS, Kind};
 use crate::report::print::text;
@@ -12,6 +13,9 @@ pub(crate) fn charts(report: &Report) -> Vec<(&'static str, String)> {
     if report.rounds(peers::PART) > 0 {
         charts.push(("latency.svg", latency(report)));
         charts.push(("throughput.svg", throughput(report)));
+    }
+    if report.rounds(http::PART) > 0 {
+        charts.push(("http.svg", servers(report)));
     }
     if report.rounds(payloads::PART) > 0 {
         charts.push(("payloads.svg", transfers(report)));
@@ -101,6 +105,39 @@ fn throughput(report: &Report) -> String {
         up: rate_tick,
     };
     panels("Calls per second of one worker process", &[panel], &ticks)
+}
+
+fn servers(report: &Report) -> String {
+    let mut lines = Vec::new();
+    for contender in &http::CONTENDERS {
+        let points: Vec<(f64, f64)> = http::CONNECTIONS
+            .into_iter()
+            .filter_map(|connections| {
+                let name = http::name(contender.name, connections, http::RATE);
+                Some((connections as f64, report.median(http::PART, &name)?))
+            })
+            .collect();
+        if !points.is_empty() {
+            lines.push(Series {
+                name: contender.name.into(),
+                look: contender.look,
+                reference: contender.kind == http::Kind::Echo,
+                points,
+            });
+        }
+    }
+    let panel = Panel {
+        title: "requests per second, logarithmic".into(),
+        height: 360.0,
+        lines,
+    };
+    let across = http::CONNECTIONS.map(|number| (number as f64, number.to_string()));
+    let ticks = Ticks {
+        across: &across,
+        axis: "connections",
+        up: rate_tick,
+    };
+    panels("HTTP requests per second of one worker", &[panel], &ticks)
 }
 
 fn transfers(report: &Report) -> String {

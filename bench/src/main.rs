@@ -16,6 +16,7 @@ mod chart;
 mod charts;
 mod concurrency;
 mod echo;
+mod http;
 mod idle;
 mod large;
 mod machine;
@@ -51,9 +52,10 @@ type Part = (
     fn(&Options, &mut Report) -> Result<(), Failure>,
 );
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("speed", speed::run),
     (peers::PART, peers::run),
+    (http::PART, http::run),
     ("concurrency", concurrency::run),
     (payloads::PART, payloads::run),
     (start::PART, start::run),
@@ -76,6 +78,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(port) = options.http_echo {
+        return match http::echo::serve(port) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("pyproc-bench: {failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let observed = if options.bare {
         Ok(())
     } else {
@@ -106,8 +117,10 @@ fn measure(options: &Options) -> Result<ExitCode, Failure> {
             report.begin(name);
             run(options, &mut report).map_err(|failure| format!("{name}: {failure}"))?;
             report.print_part(name);
-            if name == peers::PART {
-                println!("\n{}", readme::peers_table(&report)?.plain());
+            match name {
+                peers::PART => println!("\n{}", readme::peers_table(&report)?.plain()),
+                http::PART => println!("\n{}", http::table::table(&report)?.plain()),
+                _ => {}
             }
         }
     }
@@ -122,4 +135,20 @@ fn measure(options: &Options) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What this machine lacks for a test: `make test` lists it.
+#[cfg(test)]
+fn not_run(what: &str, needs: &str) {
+    use std::io::Write;
+    let line = format!("bench: {what}: {needs} is not installed");
+    eprintln!("{line}");
+    if let Some(list) = std::env::var_os("PYPROC_NOT_RUN") {
+        let mut list = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(list)
+            .unwrap();
+        writeln!(list, "{line}").unwrap();
+    }
 }

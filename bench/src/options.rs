@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) write_readme: bool,
     /// Only make this many calls, so many at once: what `strace` counts.
     pub(crate) hot_calls: Option<(u64, usize)>,
+    /// Only be the echo of HTTP, on this port, until killed.
+    pub(crate) http_echo: Option<u16>,
 }
 
 impl Options {
@@ -36,6 +38,7 @@ impl Options {
             bare: false,
             write_readme: false,
             hot_calls: None,
+            http_echo: None,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -54,6 +57,7 @@ impl Options {
                     options.hot_calls =
                         Some((number(&value()?, &usage)?, number(&value()?, &usage)?));
                 }
+                "--http-echo" => options.http_echo = Some(number(&value()?, &usage)?),
                 _ => return Err(usage),
             }
         }

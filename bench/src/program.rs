@@ -66,8 +66,8 @@ impl Server {
         };
         let begin = Instant::now();
         while !socket.exists() {
-            if let Some(status) = server.group.process.try_wait()? {
-                return Err(server.group.reason(&status.to_string()).into());
+            if let Some(reason) = server.group.ended()? {
+                return Err(reason.into());
             }
             if begin.elapsed() > limit {
                 return Err(format!("did not serve within {} s", limit.as_secs()).into());
@@ -90,23 +90,38 @@ impl Drop for Server {
 }
 
 /// A process and what it started.
-struct Group {
+pub(crate) struct Group {
     process: Child,
     stderr: Option<ChildStderr>,
 }
 
 impl Group {
     fn start(script: &Path, arguments: &[String], stdout: Stdio) -> Result<Self, Failure> {
-        let mut process = Command::new(interpreter())
-            .arg(script)
-            .args(arguments)
+        let mut command = Command::new(interpreter());
+        command.arg(script).args(arguments);
+        Self::spawn(command, stdout)
+    }
+
+    pub(crate) fn spawn(mut command: Command, stdout: Stdio) -> Result<Self, Failure> {
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped())
             .process_group(0)
-            .spawn()?;
+            .spawn()
+            .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
         let stderr = process.stderr.take();
         Ok(Self { process, stderr })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Why it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<String>, Failure> {
+        let status = self.process.try_wait()?;
+        Ok(status.map(|status| self.reason(&status.to_string())))
     }
 
     fn kill(&mut self) {

@@ -9,9 +9,9 @@ use crate::charts::charts;
 use crate::peers::{self, CONTENDERS, Kind};
 use crate::python::folder;
 use crate::report::print::text;
-use crate::report::table::Table;
+use crate::report::table::{Table, times};
 use crate::report::{Report, Unit};
-use crate::{idle, large, payloads, rates, start, syscalls};
+use crate::{http, idle, large, payloads, rates, start, syscalls};
 
 const BEGIN: &str = "<!-- What follows is written by `make bench ARGS=--write-readme`. -->\n";
 const END: &str = "<!-- End of what is written. -->\n";
@@ -66,7 +66,7 @@ fn section(report: &Report) -> Result<String, Failure> {
          ![One warm call at a time](bench/results/latency.svg)\n\n\
          ![Calls per second by how many are under way](bench/results/throughput.svg)\n\n\
          ![Calls that carry bytes, by size](bench/results/payloads.svg)\n\n\
-         What else was measured, each beside what it is compared with in the same run:\n\n{}",
+         {}What else was measured, each beside what it is compared with in the same run:\n\n{}",
         machine.cores,
         machine.processor,
         machine.kernel,
@@ -74,7 +74,22 @@ fn section(report: &Report) -> Result<String, Failure> {
         packages.join(", "),
         report.rounds(peers::PART),
         peers_table(report)?.markdown(),
+        http(report)?,
         others(report)?.markdown(),
+    ))
+}
+
+/// The gateway beside other servers, if that was measured.
+fn http(report: &Report) -> Result<String, Failure> {
+    let rounds = report.rounds(http::PART);
+    if rounds == 0 {
+        return Ok(String::new());
+    }
+    Ok(format!(
+        "The same function behind HTTP, one worker and one runtime thread, asked by `wrk` with one thread on the same \
+         cores; medians of {rounds} rounds that alternate:\n\n{}\n\
+         ![Requests per second by how many connections there are](bench/results/http.svg)\n\n",
+        http::table::table(report)?.markdown()
     ))
 }
 
@@ -124,15 +139,6 @@ pub(crate) fn peers_table(report: &Report) -> Result<Table, Failure> {
         row(&name, p50, median(peers::p99(contender.name)), per_second);
     }
     Ok(table)
-}
-
-/// A ratio with two digits.
-fn times(ratio: f64) -> String {
-    match ratio {
-        10.0.. => format!("{ratio:.0} ×"),
-        1.0.. => format!("{ratio:.1} ×"),
-        _ => format!("{ratio:.2} ×"),
-    }
 }
 
 /// What is not a comparison with the peers.
@@ -265,9 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_have_two_digits() {
-        let shown = [113.4, 44.0, 1.0, 0.42].map(times);
-        assert_eq!(shown, ["113 ×", "44 ×", "1.0 ×", "0.42 ×"]);
+    fn thousands_are_set_apart() {
         assert_eq!(
             [100, 1000, 10_000].map(thousands),
             ["100", "1,000", "10,000"]

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from pyproc_worker import _host
-from pyproc_worker._trace import parts
+from pyproc_worker._trace import ids, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,15 +21,15 @@ class Call:
     Args:
         call: Its id.
         deadline_ns: Monotonic nanoseconds at which its caller stops waiting; 0 for never.
-        trace: The trace that it is part of, as its record carries it; None for none.
+        context: What it belongs to, as its record carries it; None for nothing.
     """
 
-    __slots__ = ("_cancelled", "_deadline_ns", "_id", "_trace")
+    __slots__ = ("_cancelled", "_context", "_deadline_ns", "_id")
 
-    def __init__(self, call: int, deadline_ns: int, trace: str | None = None) -> None:
+    def __init__(self, call: int, deadline_ns: int, context: str | None = None) -> None:
         self._id = call
         self._deadline_ns = deadline_ns
-        self._trace = trace
+        self._context = context
         self._cancelled = False
 
     @property
@@ -52,12 +52,22 @@ class Call:
     @property
     def traceparent(self) -> str | None:
         """The W3C `traceparent` that the caller has sent with the call; None without one."""
-        return None if self._trace is None else parts(self._trace)[0]
+        return None if self._context is None else parts(self._context)[0]
 
     @property
     def tracestate(self) -> str | None:
         """The W3C `tracestate` that goes with it; None without one."""
-        return None if self._trace is None else parts(self._trace)[1]
+        return None if self._context is None else parts(self._context)[1]
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the caller has given the call: behind the gateway, the request's `X-Request-Id`."""
+        return None if self._context is None else parts(self._context)[2]
+
+    @property
+    def origin(self) -> tuple[int, str | None, str | None, str | None]:
+        """The ids of call, request, trace and span, for a line that is written now."""
+        return self._id, *ids(self._context)
 
     def mark_cancelled(self) -> None:
         """Notes that the caller no longer waits."""
@@ -85,15 +95,10 @@ def current_call() -> Call | None:
     return call
 
 
-def current_call_id() -> int:
-    """The id of the call that this code runs for, 0 for none; for log lines."""
-    call = coroutine_call.get()
-    if call is not None:
-        return call.id
-    if threading.get_ident() == threading.main_thread().ident:
-        running = _host.running_call()
-        return 0 if running is None else running[0]
-    return 0
+def current_origin() -> tuple[int, str | None, str | None, str | None]:
+    """The ids of call (0 for none), request, trace and span that this code runs for; for log lines."""
+    call = current_call()
+    return (0, *ids(None)) if call is None else call.origin
 
 
 class _Events:

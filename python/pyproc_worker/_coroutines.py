@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyproc_worker._call import Call, coroutine_call, take_made_event
 from pyproc_worker._errors import DeadlineExceeded
-from pyproc_worker._trace import await_traced
+from pyproc_worker._trace import await_traced, is_traced
 
 if TYPE_CHECKING:
     import threading
@@ -101,10 +101,10 @@ class _Server:
                 return
 
     def _start(self, started: Started) -> None:
-        call, deadline_ns, coroutine, trace = started.call, started.deadline_ns, started.coroutine, started.trace
-        running = self._running[call] = _Running(Call(call, deadline_ns, trace), take_made_event())
-        if trace is not None:
-            coroutine = await_traced(trace, started.function, coroutine)
+        call, coroutine, context = started.call, started.coroutine, started.context
+        running = self._running[call] = _Running(Call(call, started.deadline_ns, context), take_made_event())
+        if context is not None and is_traced(context):
+            coroutine = await_traced(context, started.function, coroutine)
         answer = self._answer(started, running, coroutine)
         running.task = _task(self._loop, answer)
 

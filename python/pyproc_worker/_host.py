@@ -74,7 +74,7 @@ def native() -> ModuleType | None:
 
 
 def running_call() -> tuple[int, int, str | None] | None:
-    """Id, deadline (monotonic nanoseconds, 0 for none) and trace of the plain function that runs in the main thread."""
+    """Id, deadline (monotonic ns, 0 for none) and context of the plain function that runs in the main thread."""
     return None if _Connection.native is None else _Connection.native.running_call()
 
 
@@ -83,14 +83,16 @@ def is_cancelled(call: int) -> bool:
     return _Connection.native is not None and _Connection.native.is_cancelled(call)
 
 
-def send_log(level: int, logger: str, message: str, call: int, stream: int) -> bool:
+def send_log(
+    level: int, logger: str, message: str, origin: tuple[int, str | None, str | None, str | None], stream: int
+) -> bool:
     """Sends one line to the host.
 
     Args:
         level: The level in the numbers of `logging`.
         logger: The logger's name, empty for a stream.
         message: The line.
-        call: The call in which it was written, 0 for none.
+        origin: The call in which it was written, 0 for none, and the ids of its request, trace and span.
         stream: 1 for stdout, 2 for stderr, 0 for `logging`.
 
     Returns:
@@ -100,8 +102,8 @@ def send_log(level: int, logger: str, message: str, call: int, stream: int) -> b
     if native is None:
         return False
     try:
-        return native.log(level, logger, message, call, stream)
+        return native.log(level, logger, message, origin, stream)
     except UnicodeEncodeError:
         # Lone surrogates (file names), which stderr shows like this, too.
         logger, message = (text.encode("utf-8", "backslashreplace").decode() for text in (logger, message))
-        return native.log(level, logger, message, call, stream)
+        return native.log(level, logger, message, origin, stream)

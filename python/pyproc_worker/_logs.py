@@ -1,7 +1,7 @@
-"""`logging` records and lines written to stdout and stderr travel to the host with the call's id.
+"""`logging` records and lines written to stdout and stderr travel to the host with the ids of call, request and trace.
 
 What is written beside Python (C code, child processes) goes through the pipes of descriptors 1 and 2,
-which the host reads too; only the call's id is missing then.
+which the host reads too; only the ids are missing then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from typing import Any, Final, TextIO, cast
 
 from pyproc_worker import _host
-from pyproc_worker._call import current_call_id
+from pyproc_worker._call import current_origin
 
 STDOUT: Final = 1
 STDERR: Final = 2
@@ -28,7 +28,7 @@ class HostHandler(logging.Handler):
         """Sends one record; its exception and stack follow the message."""
         try:
             message = self.format(record)
-            sent = _host.send_log(record.levelno, record.name, message, current_call_id(), 0)
+            sent = _host.send_log(record.levelno, record.name, message, current_origin(), 0)
             if not sent and sys.__stderr__ is not None:
                 sys.__stderr__.write(message + "\n")
         except RecursionError:
@@ -38,7 +38,7 @@ class HostHandler(logging.Handler):
 
 
 class HostStream(io.TextIOBase):
-    """Stands for `sys.stdout` or `sys.stderr`: whole lines go to the host with the call's id.
+    """Stands for `sys.stdout` or `sys.stderr`: whole lines go to the host with the ids of what they belong to.
 
     Args:
         pipe: The stream that it stands for; written to when there is no host.
@@ -77,10 +77,10 @@ class HostStream(io.TextIOBase):
 
     def _send(self, line: str) -> None:
         level = logging.INFO if self._number == STDOUT else logging.WARNING
-        call = current_call_id()
+        origin = current_origin()
         for start in range(0, max(len(line), 1), _LINE_LIMIT):
             part = line[start : start + _LINE_LIMIT]
-            if not _host.send_log(level, "", part, call, self._number):
+            if not _host.send_log(level, "", part, origin, self._number):
                 self._pipe.write(part + "\n")
 
     def fileno(self) -> int:

@@ -10,14 +10,14 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pyproc_worker import _host
+from pyproc_worker import _export, _host
 from pyproc_worker._call import running_event
 from pyproc_worker._encode import encode_json, encode_msgpack, encode_raw
 from pyproc_worker._errors import DeadlineExceeded, NoFunctionError, describe_error
 from pyproc_worker._expose import registry
 from pyproc_worker._function import Function, load
 from pyproc_worker._logs import install_handler
-from pyproc_worker._trace import call_traced
+from pyproc_worker._trace import call_traced, prepare
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -63,11 +63,20 @@ def run_functions(functions: list[Function]) -> None:
         raise RuntimeError("run_worker() has to be called from the main thread, where signals arrive")
     native: Any = _host.native()
     install_handler()
+    finish = _export.start()
+    prepare()
     signal.signal(INTERRUPT, _interrupt)
     worker = native.Worker(functions, encode_msgpack, encode_json, encode_raw, describe_error, call_traced)
     # What has been loaded stays: no collection of garbage needs to look at it again.
     gc.freeze()
     worker.announce()
+    try:
+        _serve(worker, functions)
+    finally:
+        finish()
+
+
+def _serve(worker: Any, functions: list[Function]) -> None:
     if any(function.is_async for function in functions):
         # Half of what importing this package would cost, for workers that need it.
         import asyncio  # noqa: PLC0415

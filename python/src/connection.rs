@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -43,8 +43,8 @@ static FORKED: AtomicBool = AtomicBool::new(false);
 static CURRENT: AtomicU64 = AtomicU64::new(0);
 static DEADLINE: AtomicU64 = AtomicU64::new(0);
 
-/// The trace that it is part of.
-static TRACE: Mutex<Option<Box<str>>> = Mutex::new(None);
+/// What it belongs to, as its record says it: its extension block. Empty for most calls.
+static CONTEXT: Mutex<String> = Mutex::new(String::new());
 
 impl Connection {
     /// The main thread runs this call from now on; 0: none.
@@ -198,22 +198,59 @@ pub(crate) fn forget() {
     }
 }
 
-/// Id, deadline and trace of the plain call that runs.
+/// Id, deadline and context of the plain call that runs.
 #[pyfunction]
 pub(crate) fn running_call() -> Option<(u64, u64, Option<String>)> {
     match CURRENT.load(Ordering::Relaxed) {
         0 => None,
         call => {
-            let trace = TRACE.lock().unwrap_or_else(PoisonError::into_inner);
             let deadline = DEADLINE.load(Ordering::Relaxed);
-            Some((call, deadline, trace.as_deref().map(str::to_owned)))
+            let context = context().clone();
+            Some((
+                call,
+                deadline,
+                Some(context).filter(|text| !text.is_empty()),
+            ))
         }
     }
 }
 
-/// The plain call that runs is part of this trace.
-pub(crate) fn set_trace(trace: Option<&str>) {
-    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = trace.map(Box::from);
+fn context() -> MutexGuard<'static, String> {
+    CONTEXT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a plain call belongs to, kept for as long as this lives.
+pub(crate) struct Context {
+    kept: bool,
+    pub(crate) is_traced: bool,
+}
+
+impl Context {
+    /// Keeps a call's extension block.
+    #[inline]
+    pub(crate) fn keep(extension: &[u8]) -> Self {
+        if !extension.is_empty() {
+            context().push_str(&String::from_utf8_lossy(extension));
+        }
+        Self {
+            kept: !extension.is_empty(),
+            // Its first line is the trace's.
+            is_traced: extension.first().is_some_and(|&first| first != b'\n'),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        context().clone()
+    }
+}
+
+impl Drop for Context {
+    #[inline]
+    fn drop(&mut self) {
+        if self.kept {
+            context().clear();
+        }
+    }
 }
 
 /// Is the call that runs now cancelled?
@@ -228,6 +265,9 @@ pub(crate) fn is_cancelled(call: u64) -> bool {
     connection().is_ok_and(|connection| connection.attendant.is_cancelled(call))
 }
 
+/// The call in which a line was written, 0 for none, and the ids of its request, trace and span.
+type Origin = (u64, Option<String>, Option<String>, Option<String>);
+
 /// Sends one line to the host; false when there is none.
 #[pyfunction]
 pub(crate) fn log(
@@ -235,7 +275,7 @@ pub(crate) fn log(
     level: i64,
     logger: String,
     message: String,
-    call: u64,
+    origin: Origin,
     stream: u8,
 ) -> bool {
     let Ok(connection) = connection() else {
@@ -253,12 +293,16 @@ pub(crate) fn log(
         2 => Some(LogStream::Stderr),
         _ => None,
     };
+    let (call, request_id, trace_id, span_id) = origin;
     let log = Log {
         level,
         logger,
         message,
         call: (call != 0).then_some(call),
         stream,
+        request_id,
+        trace_id,
+        span_id,
     };
     py.detach(|| connection.attendant.send(&ToHost::Log(log)))
         .is_ok()

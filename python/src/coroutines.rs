@@ -23,9 +23,9 @@ pub(crate) struct Started {
     /// The function's name.
     #[pyo3(get)]
     function: Py<PyAny>,
-    /// The trace that it is part of.
+    /// What it belongs to, as its record says it.
     #[pyo3(get)]
-    trace: Option<String>,
+    context: Option<String>,
     pub(crate) wanted: Wanted,
     began_ns: u64,
 }
@@ -43,7 +43,7 @@ impl Worker {
             self.run(py, &incoming, now)?;
             return done();
         }
-        let trace = self.trace(&incoming);
+        let context = self.context(&incoming);
         let body = self.take_body(py, &incoming);
         let entry = &self.table[number];
         // Not the current call: a coroutine is cancelled through its task, never by the signal.
@@ -64,7 +64,7 @@ impl Worker {
                     deadline_ns: incoming.deadline(),
                     coroutine: coroutine.into_py(py),
                     function: entry.name.clone_ref(py),
-                    trace,
+                    context,
                     wanted: incoming.wanted(),
                     began_ns: now,
                 };

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::answer::{Failure, Outcome, Phase, violation};
 use crate::body::SegmentBody;
-use crate::connection::{forked, set_trace};
+use crate::connection::{Context, forked};
 use crate::object::{Object, WithoutGil, call0, call1};
 use crate::table::{Codec, Entry};
 use crate::worker::Worker;
@@ -67,7 +67,7 @@ impl Worker {
             self.answer_expired(py, incoming.call())?;
             return Ok(began);
         }
-        let trace = self.trace(incoming);
+        let context = Context::keep(self.lane.extension(incoming));
         let body = self.take_body(py, incoming);
         let Some(entry) = self.table.get(usize::from(incoming.function())) else {
             self.answer_failure(py, incoming.call(), &Failure::NoSuchFunction {})?;
@@ -77,9 +77,10 @@ impl Worker {
             Ok(body) => {
                 self.connection
                     .set_current(incoming.call(), incoming.deadline());
-                let outcome = match trace {
-                    None => call(py, entry, &self.codec, incoming, body),
-                    Some(trace) => call_traced(py, entry, &self.codec, incoming, body, trace),
+                let outcome = if context.is_traced {
+                    call_traced(py, entry, &self.codec, incoming, body, &context)
+                } else {
+                    call(py, entry, &self.codec, incoming, body)
                 };
                 self.connection.clear_current();
                 outcome
@@ -109,9 +110,9 @@ impl Worker {
         ended
     }
 
-    /// The trace that a call is part of; to be asked before its body is taken.
+    /// What a coroutine's call belongs to; to be asked before its body is taken.
     #[inline]
-    pub(crate) fn trace(&self, incoming: &Incoming) -> Option<String> {
+    pub(crate) fn context(&self, incoming: &Incoming) -> Option<String> {
         let extension = self.lane.extension(incoming);
         if extension.is_empty() {
             return None;
@@ -177,8 +178,12 @@ impl Worker {
         Ok(None)
     }
 
-    /// Spins for as long as it has been paying; without the GIL.
+    /// Spins for as long as it has been paying, unless the host has a better use for the processor; without
+    /// the GIL.
     pub(crate) fn spin_released(&mut self) -> bool {
+        if self.lane.crowded() {
+            return false;
+        }
         let budget = self.budget.nanoseconds();
         if budget == 0 {
             self.budget.failed();
@@ -240,24 +245,20 @@ fn call_traced(
     codec: &Codec,
     incoming: &Incoming,
     body: Option<Object>,
-    trace: String,
+    context: &Context,
 ) -> Outcome {
     let traced = &codec.call_traced;
+    let context = context.text();
     let result = match body {
         Some(body) => {
             let Some(value) = call1(py, entry.decoder(incoming.content()), &body) else {
                 return Outcome::Failed(PyErr::fetch(py), Phase::Decode);
             };
             drop(body);
-            set_trace(Some(&trace));
-            traced.call1(py, (trace, &entry.name, &entry.target, value.into_py(py)))
+            traced.call1(py, (context, &entry.name, &entry.target, value.into_py(py)))
         }
-        None => {
-            set_trace(Some(&trace));
-            traced.call1(py, (trace, &entry.name, &entry.call_empty))
-        }
+        None => traced.call1(py, (context, &entry.name, &entry.call_empty)),
     };
-    set_trace(None);
     match result {
         Ok(result) => codec.encode(py, &Object::from_py(result), incoming.wanted()),
         Err(error) => Outcome::Failed(error, Phase::Call),

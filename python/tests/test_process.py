@@ -61,8 +61,8 @@ def test_importing_costs_no_native_module():
 def sent(monkeypatch):
     lines = []
 
-    def log(level, logger, message, call, stream):
-        lines.append((level, logger, message, call, stream))
+    def log(level, logger, message, origin, stream):
+        lines.append((level, logger, message, origin, stream))
         return True
 
     monkeypatch.setattr(_host, "send_log", log)
@@ -78,7 +78,7 @@ def test_lines_of_a_stream(sent):
     stream.flush()
     stream.flush()
     assert [line[2] for line in sent] == ["one line", "a", "b", "c"]
-    assert sent[0] == (logging.WARNING, "", "one line", 0, STDERR)
+    assert sent[0] == (logging.WARNING, "", "one line", (0, None, None, None), STDERR)
     stream.write("x" * 20_000 + "\n")
     assert "".join(line[2] for line in sent[4:]) == "x" * 20_000
     assert max(len(line[2]) for line in sent) <= 8192
@@ -119,7 +119,7 @@ def test_logging(sent):
         logging.getLogger("app").warning("below the level that the worker had chosen")
     finally:
         root.handlers[:] = before
-    assert sent[0] == (logging.ERROR, "app.db", "slow query", 0, 0)
+    assert sent[0] == (logging.ERROR, "app.db", "slow query", (0, None, None, None), 0)
     assert sent[1][2].startswith("broken\nTraceback")
     assert len(sent) == 2
 

@@ -9,21 +9,36 @@ import sys
 import pytest
 
 from pyproc_worker._call import Call
-from pyproc_worker._trace import await_traced, call_traced, parts
+from pyproc_worker._trace import await_traced, call_traced, ids, is_traced, parts
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def test_a_trace_has_two_parts():
-    assert parts(PARENT) == (PARENT, None)
-    assert parts(f"{PARENT}\na=1,b=2") == (PARENT, "a=1,b=2")
+def test_a_context_has_three_parts():
+    assert parts(PARENT) == (PARENT, None, None)
+    assert parts(f"{PARENT}\na=1,b=2") == (PARENT, "a=1,b=2", None)
+    assert parts(f"{PARENT}\n\nr-1") == (PARENT, None, "r-1")
+    assert parts("\n\nr-1") == (None, None, "r-1")
+    assert is_traced(PARENT)
+    assert not is_traced("\n\nr-1")
+
+
+def test_a_line_has_the_ids_of_the_span_in_which_it_is_written_else_those_of_the_caller():
+    from opentelemetry import trace
+
+    assert ids(None) == (None, None, None)
+    assert ids("\n\nr-1") == ("r-1", None, None)
+    assert ids(f"{PARENT}\n\nr-1") == ("r-1", PARENT[3:35], PARENT[36:52])
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))
+    with trace.use_span(span):
+        assert ids(f"{PARENT}\n\nr-1") == ("r-1", f"{1:032x}", f"{2:016x}")
 
 
 def test_a_call_shows_them():
-    call = Call(1, 0, f"{PARENT}\na=1")
-    assert (call.traceparent, call.tracestate) == (PARENT, "a=1")
+    call = Call(1, 0, f"{PARENT}\na=1\nr-1")
+    assert (call.traceparent, call.tracestate, call.request_id) == (PARENT, "a=1", "r-1")
     call = Call(1, 0)
-    assert (call.traceparent, call.tracestate) == (None, None)
+    assert (call.traceparent, call.tracestate, call.request_id) == (None, None, None)
 
 
 def test_the_result_and_the_exception_come_through():

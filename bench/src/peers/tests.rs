@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use super::*;
 use crate::machine::Machine;
@@ -154,16 +153,7 @@ fn every_contender_starts_and_answers() {
             _ => "msgspec",
         };
         if !packages.contains_key(needs) {
-            let line = format!("bench: {}: {needs} is not installed", contender.name);
-            eprintln!("{line}");
-            if let Some(list) = std::env::var_os("PYPROC_NOT_RUN") {
-                let mut list = std::fs::File::options()
-                    .append(true)
-                    .create(true)
-                    .open(list)
-                    .unwrap();
-                writeln!(list, "{line}").unwrap();
-            }
+            crate::not_run(contender.name, needs);
             continue;
         }
         let measured =

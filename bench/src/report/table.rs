@@ -67,9 +67,24 @@ impl Table {
     }
 }
 
+/// A ratio with two digits.
+pub(crate) fn times(ratio: f64) -> String {
+    match ratio {
+        10.0.. => format!("{ratio:.0} ×"),
+        1.0.. => format!("{ratio:.1} ×"),
+        _ => format!("{ratio:.2} ×"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios_have_two_digits() {
+        let shown = [113.4, 44.0, 1.0, 0.42].map(times);
+        assert_eq!(shown, ["113 ×", "44 ×", "1.0 ×", "0.42 ×"]);
+    }
 
     fn table() -> Table {
         let mut table = Table::new(["", "p50"]);

@@ -7,7 +7,7 @@ pub mod markdown;
 pub mod site;
 pub mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folder of the repository.
 #[must_use]
@@ -16,13 +16,30 @@ pub fn root() -> PathBuf {
     here.join("../..").canonicalize().unwrap_or(here)
 }
 
-/// The pages of the book, `SUMMARY.md` left out, by name.
+/// The pages of the book, `SUMMARY.md` left out, by name. Those of `docs/deployment` come last.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// When a folder cannot be read.
 pub fn pages() -> std::io::Result<Vec<PathBuf>> {
+    let docs = root().join("docs");
+    let mut pages = pages_in(&docs)?;
+    pages.extend(pages_in(&docs.join("deployment"))?);
+    Ok(pages)
+}
+
+/// What a page is called in `SUMMARY.md`: its path below `docs`.
+#[must_use]
+pub fn name_of(page: &Path) -> String {
+    let docs = root().join("docs");
+    page.strip_prefix(&docs)
+        .unwrap_or(page)
+        .display()
+        .to_string()
+}
+
+fn pages_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
-    for entry in std::fs::read_dir(root().join("docs"))? {
+    for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let is_page = path.extension().is_some_and(|extension| extension == "md");
         if is_page && path.file_name().is_some_and(|name| name != "SUMMARY.md") {

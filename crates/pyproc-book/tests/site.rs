@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pyproc_book::{links, pages, root, site, tables};
+use pyproc_book::{links, name_of, pages, root, site, tables};
 
 #[test]
 fn the_book_builds_without_a_warning_and_its_links_lead_somewhere() {
@@ -20,6 +20,9 @@ fn links_of_the_markdown_files_lead_somewhere() {
         "ARCHITECTURE.md",
         "CHANGELOG.md",
         "python/README.md",
+        "charts/pyproc/README.md",
+        "deploy/kustomize/README.md",
+        "examples/helm-secrets-store-csi/README.md",
     ] {
         let broken = links::broken_in_markdown(&root().join(file)).expect(file);
         assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
@@ -34,10 +37,7 @@ fn links_of_the_markdown_files_lead_somewhere() {
 fn every_page_is_in_the_summary() {
     let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).expect("a summary");
     for page in pages().expect("pages") {
-        let name = page
-            .file_name()
-            .and_then(|name| name.to_str())
-            .expect("a name");
+        let name = name_of(&page);
         assert!(
             summary.contains(&format!("({name})")),
             "{name} is not in SUMMARY.md"

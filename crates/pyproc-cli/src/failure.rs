@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use pyproc::{CallError, StartError};
 
+use crate::log;
+
 /// Why the program stops.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -16,6 +18,8 @@ pub(crate) enum Failure {
     Said(u8),
     /// Whoever read stdout has read enough.
     NobodyReads,
+    /// The process that did the work ended with this status, and has said why.
+    Ended(u8),
 }
 
 impl Failure {
@@ -26,6 +30,10 @@ impl Failure {
     )]
     pub(crate) fn report(&self) -> ExitCode {
         match self {
+            Self::Usage(message) | Self::Failed(message) if log::is_json() => {
+                tracing::error!("{message}");
+                ExitCode::from(if matches!(self, Self::Usage(_)) { 2 } else { 1 })
+            }
             Self::Usage(message) => {
                 eprintln!("error: {message}\n\nFor more information, try 'pyproc --help'.");
                 ExitCode::from(2)
@@ -36,6 +44,7 @@ impl Failure {
             }
             Self::Said(status) => ExitCode::from(*status),
             Self::NobodyReads => ExitCode::SUCCESS,
+            Self::Ended(status) => ExitCode::from(*status),
         }
     }
 

@@ -1,23 +1,31 @@
-//! What the workers print and log, and at `PYPROC_LOG_FILTER` what the pool does, on stderr.
+//! What is logged: what workers print and log, what the pool and the gateway have to say. On stderr.
 //!
-//! While a pool starts, lines are held back: a start that fails has one message, which ends with the
-//! lines that matter.
+//! While a pool starts, lines for people are held back: a start that fails has one message, which ends
+//! with the lines that matter. What is for a program, or was asked for, is written at once.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tracing_subscriber::filter::Targets;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
+use crate::config::gateway::LogFormat as Format;
 use crate::failure::Failure;
+use crate::otlp::Traces;
 
 /// The variable that chooses what is shown, in the syntax of `RUST_LOG`: `debug`, `pyproc=trace`.
 /// Who sets it sees every line at once.
 const VARIABLE: &str = "PYPROC_LOG_FILTER";
 
 /// What Python code wrote; failures of the pool itself reach the user as the program's one message.
-const DEFAULT: &str = "pyproc::worker=info";
+const DEFAULT_OF_COMMANDS: &str = "pyproc::worker=info";
+
+/// What the gateway shows: Python's lines, what happens to workers, requests that failed, lost traces.
+pub(crate) const DEFAULT: &str = "pyproc=info,opentelemetry=warn";
 
 /// Bytes that are held back at most; a start that says more shows it.
 const HELD_MAX: usize = 64 * 1024;
@@ -25,19 +33,15 @@ const HELD_MAX: usize = 64 * 1024;
 /// The lines of a start that is not over; `None` when lines go straight to stderr.
 static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
-/// Sends events to stderr, one plain line each, those of a start once it has succeeded. The filter is the
-/// configuration's, where there is one.
-pub(crate) fn start(configured: Option<&str>) -> Result<(), Failure> {
+/// The format, once there is one.
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
+/// The log of a command that a person runs: plain lines, without a time.
+pub(crate) fn start_for_command() -> Result<(), Failure> {
     let chosen = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
-    let text = configured.or(chosen.as_deref()).unwrap_or(DEFAULT);
-    let targets: Targets = text.parse().map_err(|error| {
-        Failure::Usage(format!(
-            "{VARIABLE} is {text:?}, which is no filter: {error}"
-        ))
-    })?;
-    if chosen.is_none() {
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
-    }
+    let text = chosen.as_deref().unwrap_or(DEFAULT_OF_COMMANDS);
+    let targets = targets(VARIABLE, text)?;
+    hold(chosen.is_none());
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| Lines)
         .with_ansi(false)
@@ -48,6 +52,59 @@ pub(crate) fn start(configured: Option<&str>) -> Result<(), Failure> {
         .with(targets)
         .init();
     Ok(())
+}
+
+/// The log of the gateway, and what makes its traces.
+///
+/// # Errors
+/// When `filter` is none.
+pub(crate) fn start(format: Format, filter: &str, traces: Option<&Traces>) -> Result<(), Failure> {
+    let targets = targets("log_filter", filter)?;
+    let level = Layer::<Registry>::max_level_hint(&targets).unwrap_or(LevelFilter::TRACE);
+    hold(filter == DEFAULT && format == Format::Pretty);
+    let _ = FORMAT.set(format);
+    // Spans are for traces: a line says itself what it belongs to.
+    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(level);
+    let lines = lines(format).with_filter(targets.and(events));
+    let subscriber = tracing_subscriber::registry().with(lines);
+    match traces {
+        // A layer that is not there would still want every span.
+        None => subscriber.init(),
+        Some(traces) => subscriber.with(traces.layer()).init(),
+    }
+    Ok(())
+}
+
+fn lines<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| Lines)
+        .with_ansi(false);
+    match format {
+        Format::Pretty => lines.compact().boxed(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
+    }
+}
+
+fn targets(name: &str, text: &str) -> Result<Targets, Failure> {
+    text.parse()
+        .map_err(|error| Failure::Usage(format!("{name} is {text:?}, which is no filter: {error}")))
+}
+
+/// Whether programs read the log: then it has everything that the program has to say.
+pub(crate) fn is_json() -> bool {
+    FORMAT.get() == Some(&Format::Json)
+}
+
+fn hold(back: bool) {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = back.then(Vec::new);
 }
 
 /// The pool has started: shows what was held back and holds nothing back any more.

@@ -13,6 +13,7 @@ mod failure;
 mod list;
 mod log;
 mod options;
+mod otlp;
 mod output;
 mod serve;
 
@@ -35,22 +36,24 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Call(arguments) => {
-            log::start(None)?;
+            log::start_for_command()?;
             call::run(arguments.resolve()?)
         }
         Command::List(arguments) => {
-            log::start(None)?;
+            log::start_for_command()?;
             list::run(arguments.resolve()?)
         }
         Command::Bench(arguments) => {
-            log::start(None)?;
+            log::start_for_command()?;
             bench::run(arguments.resolve()?)
         }
         Command::Serve(arguments) => {
             let effective = config::load(arguments.flags)?;
-            log::start(Some(&effective.config.gateway.log_filter))?;
+            let settings = &effective.settings;
+            let traces = otlp::start(settings.otlp_endpoint.as_deref(), &settings.name)?;
+            log::start(settings.log, &settings.log_filter, traces.as_ref())?;
             effective.warn();
-            serve::run(effective.settings)
+            serve::run(effective.settings, traces)
         }
         Command::Config(arguments) => arguments.run(),
         Command::Auth(arguments) => {

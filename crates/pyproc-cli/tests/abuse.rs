@@ -10,6 +10,8 @@ mod gateway;
 
 #[path = "abuse/crowd.rs"]
 mod crowd;
+#[path = "abuse/floods.rs"]
+mod floods;
 #[path = "abuse/frames.rs"]
 mod frames;
 #[path = "abuse/gone.rs"]

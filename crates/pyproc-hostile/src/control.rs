@@ -19,6 +19,9 @@ fn log(message: &str) -> ToHost {
         message: message.to_owned(),
         call: Some(u64::MAX),
         stream: None,
+        request_id: Some("\n".repeat(1000)),
+        trace_id: Some("no trace".to_owned()),
+        span_id: Some("é".to_owned()),
     })
 }
 

@@ -266,6 +266,9 @@ impl Listener {
                     message: format!("could not map segment {number} of {bytes} bytes: {error}"),
                     call: None,
                     stream: None,
+                    request_id: None,
+                    trace_id: None,
+                    span_id: None,
                 };
                 let _ = self.shared.send(&ToHost::Log(log));
                 if direction == Direction::Response {

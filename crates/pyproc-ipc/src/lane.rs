@@ -38,6 +38,8 @@ pub(crate) struct LaneHeader {
     pub(crate) request_released: [AtomicU32; SEGMENTS],
     /// By segment of a response: the turn that the host has copied out.
     pub(crate) response_released: [AtomicU32; SEGMENTS],
+    /// Whether the host has much else to do than to wait for this worker.
+    pub(crate) crowded: AtomicU32,
 }
 
 #[cfg(not(loom))]
@@ -364,6 +366,13 @@ impl HostLane {
     #[must_use]
     pub fn arm(&self) -> bool {
         self.responses.prepare_sleep()
+    }
+
+    /// Tells the worker whether calls come in batches to a host with much else to do: then a wake-up costs
+    /// each call little, and a worker that spins keeps a processor from those who have work.
+    pub fn set_crowded(&self, crowded: bool) {
+        let word = &self.layout.header().crowded;
+        word.store(u32::from(crowded), Ordering::Relaxed);
     }
 
     /// Needs no ringing any more.

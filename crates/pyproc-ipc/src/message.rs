@@ -185,6 +185,15 @@ pub struct Log {
     pub call: Option<u64>,
     /// The stream that it was written to; none for `logging`.
     pub stream: Option<LogStream>,
+    /// The id that the caller has given the call.
+    #[serde(default)]
+    pub request_id: Option<String>,
+    /// The trace in which it was written, as 32 hexadecimal digits.
+    #[serde(default)]
+    pub trace_id: Option<String>,
+    /// The span of that trace, as 16 hexadecimal digits.
+    #[serde(default)]
+    pub span_id: Option<String>,
 }
 
 /// How important a log line is.
@@ -319,6 +328,9 @@ impl ToHost {
             Self::Log(log) => {
                 keep_start(&mut log.logger, TEXT);
                 keep_start(&mut log.message, 2 * TEXT);
+                for id in [&mut log.request_id, &mut log.trace_id, &mut log.span_id] {
+                    *id = id.take().filter(|id| id.len() <= MAX_ID);
+                }
             }
             Self::SegmentRequest { .. } | Self::SegmentDropped { .. } => {}
         }
@@ -327,6 +339,9 @@ impl ToHost {
 
 /// What a text is cut to: four of them and everything else fit into [`MAX_MESSAGE`].
 const TEXT: usize = 15 * 1024;
+
+/// The longest id that goes with a line or a call, in bytes.
+pub const MAX_ID: usize = 128;
 
 /// What stands for the part that was cut.
 const CUT: &str = "...";

@@ -17,8 +17,9 @@
 //! | 3 | 40–47 | content type wanted for the reply |
 //! | 3 | 48–63 | length of the extension block |
 //!
-//! A call's extension block is its trace as text: the W3C `traceparent` and, after a line feed if
-//! there is one, the `tracestate`. Answers have none.
+//! A call's extension block says what it belongs to, as up to three lines of text: the W3C
+//! `traceparent`, the `tracestate`, the id of the request. A line may be empty, and those at the end may
+//! be missing; one that says nothing is left out as a whole. Answers have none.
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 

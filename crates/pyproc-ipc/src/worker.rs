@@ -226,6 +226,13 @@ impl WorkerLane {
         found.then_some(now)
     }
 
+    /// Whether the host wants this worker to sleep rather than spin.
+    #[inline]
+    #[must_use]
+    pub fn crowded(&self) -> bool {
+        self.layout.header().crowded.load(Ordering::Relaxed) != 0
+    }
+
     /// Sleeps until there is something to take, the bell rings or `timeout` passes.
     pub fn sleep(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if !self.prepare_sleep() {

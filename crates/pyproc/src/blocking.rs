@@ -35,6 +35,7 @@ use crate::description::Call;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::functions::FunctionInfo;
 use crate::health::Health;
+use crate::request_id::RequestId;
 use crate::trace::TraceContext;
 use park::block_on;
 
@@ -218,6 +219,13 @@ impl Request<'_> {
     #[inline]
     pub fn trace_context(mut self, context: TraceContext) -> Self {
         self.request = self.request.trace_context(context);
+        self
+    }
+
+    /// An id of the caller's own; see [`crate::Request::request_id`].
+    #[inline]
+    pub fn request_id(mut self, id: RequestId) -> Self {
+        self.request = self.request.request_id(id);
         self
     }
 

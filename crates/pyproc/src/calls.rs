@@ -7,7 +7,6 @@ use pyproc_ipc::record::{ContentType, Kind, SegmentRef};
 
 use crate::error::CallError;
 use crate::segments::{LargeBody, SegmentMemory};
-use crate::trace::TraceContext;
 
 /// How a call ended, as seen under the lock; decoded by its caller outside of it.
 pub(crate) enum Outcome {
@@ -43,8 +42,8 @@ pub(crate) struct CallData {
     pub(crate) worker: u16,
     /// How often the call was given to a worker.
     pub(crate) attempts: u16,
-    /// Goes with the call.
-    pub(crate) trace: Option<Box<TraceContext>>,
+    /// What it belongs to: the record's extension block. Most calls have none.
+    pub(crate) extension: Option<Box<str>>,
     pub(crate) waker: Option<Waker>,
     pub(crate) outcome: Option<Outcome>,
 }

@@ -10,6 +10,7 @@ use pyproc_ipc::lane::{Answer, AnswerBody};
 use pyproc_ipc::record::Kind;
 use pyproc_ipc::wait::SpinBudget;
 
+use crate::attend::Attention;
 use crate::calls::{CallData, Outcome, SegmentAnswer};
 use crate::error::CallError;
 use crate::lanes::Ends;
@@ -56,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) assist: bool,
     /// Who looks for answers.
     leader: Option<Key>,
+    /// Looks for them in place of the callers.
+    pub(crate) attention: Option<Attention>,
     /// Calls that are done and whose callers have been woken but have not polled yet.
     untaken: usize,
     last_turn: Nanos,
@@ -98,6 +101,7 @@ impl Core {
             spin_cap_ns: spin_ns,
             assist: false,
             leader: None,
+            attention: None,
             untaken: 0,
             last_turn: 0,
             ticking: false,
@@ -129,9 +133,11 @@ impl Core {
         spec.made = self.time(now, spec.timeout);
         let bytes = data.bytes();
         self.ends.may_wait = self.leader.is_some() && self.ticking;
+        self.ends.gathers = self.attention.is_some();
         self.ends.rang = false;
         let submitted = self.scheduler.submit(now, spec, data, &mut self.ends);
         self.ends.may_wait = false;
+        self.ends.gathers = false;
         let key = submitted.map_err(|(_, data)| {
             let waiting = self.scheduler.queued();
             Box::new((

@@ -7,6 +7,7 @@ use pyproc_ipc::record::ContentType;
 
 use crate::body::Body;
 use crate::lanes::ANY;
+use crate::request_id::RequestId;
 use crate::trace::TraceContext;
 
 /// What a caller may ask for beside the function.
@@ -20,6 +21,7 @@ pub(crate) struct Terms {
     pub(crate) wanted: ContentType,
     pub(crate) raw_bytes: bool,
     pub(crate) trace: Option<Box<TraceContext>>,
+    pub(crate) request_id: Option<RequestId>,
 }
 
 impl Default for Terms {
@@ -33,6 +35,7 @@ impl Default for Terms {
             wanted: ANY,
             raw_bytes: false,
             trace: None,
+            request_id: None,
         }
     }
 }
@@ -129,6 +132,12 @@ impl Call {
         self
     }
 
+    /// An id of the caller's own; see [`Request::request_id`](crate::Request::request_id).
+    pub fn request_id(mut self, id: RequestId) -> Self {
+        self.terms.request_id = Some(id);
+        self
+    }
+
     /// The same call once more, to be made a second time. The body is shared, not copied.
     ///
     /// `None` when the body was written in place ([`Pool::allocate`](crate::Pool::allocate)): that
@@ -140,6 +149,7 @@ impl Call {
             terms: Terms {
                 body: self.terms.body.try_clone()?,
                 trace: self.terms.trace.clone(),
+                request_id: self.terms.request_id.clone(),
                 ..self.terms
             },
         })

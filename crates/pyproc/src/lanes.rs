@@ -228,6 +228,8 @@ pub(crate) struct Ends {
     pub(crate) ends: Vec<Option<WorkerEnd>>,
     /// A leader will look at the lanes soon: what a busy worker cannot use yet may wait for it.
     pub(crate) may_wait: bool,
+    /// An attendant will look at the lanes once all tasks have run: calls wait for it, as one batch.
+    pub(crate) gathers: bool,
     /// A worker slept when it was given a call.
     pub(crate) rang: bool,
     /// A message waits for room in a control socket, or a worker has to be ended: the driver's business.
@@ -240,7 +242,7 @@ impl Ends {
     pub(crate) fn flush(&mut self) {
         for end in self.ends.iter_mut().flatten() {
             if end.unpublished > 0 {
-                end.publish();
+                self.rang |= end.publish();
             }
         }
     }
@@ -306,10 +308,7 @@ impl Lanes<CallData> for Ends {
             wanted: data.wanted,
             raw_bytes: data.raw_bytes,
         };
-        let extension = match &data.trace {
-            None => &[],
-            Some(trace) => trace.extension(),
-        };
+        let extension = data.extension.as_deref().unwrap_or_default().as_bytes();
         let pushed = match &mut data.large {
             None => end.lane.push(&call, extension, &data.body),
             Some(large) => {
@@ -334,7 +333,12 @@ impl Lanes<CallData> for Ends {
     fn publish(&mut self, worker: usize, ahead: usize) {
         if let Some(Some(end)) = self.ends.get_mut(worker) {
             end.unpublished += 1;
-            if !self.may_wait || end.unpublished >= TOGETHER || ahead < AHEAD + end.unpublished {
+            let now = if self.gathers {
+                end.unpublished >= TOGETHER
+            } else {
+                !self.may_wait || end.unpublished >= TOGETHER || ahead < AHEAD + end.unpublished
+            };
+            if now {
                 self.rang |= end.publish();
             }
         }

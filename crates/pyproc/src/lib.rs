@@ -3,6 +3,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod allocate;
+mod attend;
 pub mod blocking;
 mod board;
 mod body;
@@ -25,6 +26,7 @@ mod pool;
 mod python;
 mod replies;
 mod request;
+mod request_id;
 mod scheduler;
 mod segments;
 #[cfg(feature = "tower")]
@@ -36,6 +38,7 @@ mod trace;
 mod watch;
 
 pub use allocate::BodyMut;
+pub use attend::{Attendant, Look};
 pub use body::{Body, Reply};
 #[cfg(feature = "schema")]
 pub use config::schema;
@@ -53,6 +56,7 @@ pub use health::{Health, WorkerHealth, WorkerState};
 pub use pool::Pool;
 pub use pyproc_ipc::record::ContentType;
 pub use request::Request;
+pub use request_id::{InvalidRequestId, RequestId};
 #[cfg(feature = "tower")]
 pub use service::ResponseFuture;
 pub use trace::{InvalidTraceContext, TraceContext};

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::allocate::BodyMut;
+use crate::attend::Attendant;
 use crate::board::Board;
 use crate::body::Reply;
 use crate::config::{PoolConfig, Settings};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) functions: OnceLock<Functions>,
     /// Wakes the driver thread.
     pub(crate) kick: OwnedFd,
+    /// What the driver thread waits at.
+    pub(crate) epoll: OwnedFd,
     pub(crate) started: Signal<Result<(), Arc<Mutex<Option<StartError>>>>>,
     pub(crate) stopped: Signal<Result<(), ShutdownError>>,
 }
@@ -310,6 +313,15 @@ impl Pool {
     #[must_use]
     pub fn watch(&self) -> HealthWatch {
         HealthWatch::new(&self.handle.shared)
+    }
+
+    /// Takes over from callers the looking for answers: for a server whose runtime has many other tasks.
+    /// See [`Attendant`].
+    ///
+    /// # Errors
+    /// Out of descriptors; or somebody attends already, of which there can be one at a time.
+    pub fn attend(&self) -> std::io::Result<Attendant> {
+        Attendant::new(&self.handle.shared)
     }
 
     /// Hands on to the program's recorder everything that has happened until now: call it before a

@@ -19,15 +19,16 @@ use crate::functions::Functions;
 use crate::future::Call;
 use crate::pool::Shared;
 use crate::replies::lend;
+use crate::request_id::RequestId;
 use crate::scheduler::Spec;
 use crate::segments::LargeBody;
-use crate::trace::{CallSpan, TraceContext};
+use crate::trace::{CallSpan, TraceContext, extension};
 
 /// Buffers kept per thread, so that a call allocates nothing.
 const BUFFERS: usize = 64;
 
 /// The outcome of a call that has succeeded, as its span has it.
-const OK: &str = "ok";
+pub(crate) const OK: &str = "ok";
 
 /// A buffer that grew past this is not kept.
 const BUFFER_MAX: usize = 64 * 1024;
@@ -140,6 +141,14 @@ impl<'p> Request<'p> {
     #[inline]
     pub fn trace_context(mut self, context: TraceContext) -> Self {
         self.terms.trace = Some(Box::new(context));
+        self
+    }
+
+    /// An id of the caller's own, such as that of the request which it answers: `current_call()` shows it
+    /// in Python, and every line that Python writes during the call has it as the field `request_id`.
+    #[inline]
+    pub fn request_id(mut self, id: RequestId) -> Self {
+        self.terms.request_id = Some(id);
         self
     }
 
@@ -256,7 +265,10 @@ impl<'p> Request<'p> {
             content,
             wanted: self.terms.wanted,
             raw_bytes: self.terms.raw_bytes,
-            trace: self.terms.trace.take().or_else(|| span.context()),
+            extension: extension(
+                self.terms.trace.take().or_else(|| span.context()),
+                self.terms.request_id.take(),
+            ),
             ..CallData::default()
         }
     }

@@ -6,6 +6,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::calls::CallData;
+use crate::request_id::RequestId;
 
 /// Characters of a `traceparent` that this version of the standard defines.
 const PARENT_CHARS: usize = 55;
@@ -18,8 +19,8 @@ const STATE_MEMBERS: usize = 32;
 
 /// A W3C trace context, to go with a call: [`Request::trace_context`](crate::Request::trace_context).
 ///
-/// In Python `current_call()` shows it, and where the package `opentelemetry-api` is installed the
-/// function runs in a span that continues the trace.
+/// In Python `current_call()` shows it, and in a worker that uses OpenTelemetry the function runs in a
+/// span that continues the trace.
 ///
 /// ```
 /// use pyproc::TraceContext;
@@ -33,7 +34,7 @@ const STATE_MEMBERS: usize = 32;
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TraceContext {
-    /// As in a record's extension block: the `traceparent`; after a line break the `tracestate`, if there is one.
+    /// As a record's extension block begins: the `traceparent`; after a line break the `tracestate`, if there is one.
     text: Box<str>,
 }
 
@@ -102,10 +103,23 @@ impl TraceContext {
     pub fn tracestate(&self) -> Option<&str> {
         self.text.get(PARENT_CHARS + 1..)
     }
+}
 
-    /// A call's extension block.
-    pub(crate) fn extension(&self) -> &[u8] {
-        self.text.as_bytes()
+/// A call's extension block: what it belongs to, as its record says it.
+#[inline]
+pub(crate) fn extension(
+    trace: Option<Box<TraceContext>>,
+    request_id: Option<RequestId>,
+) -> Option<Box<str>> {
+    match (trace, request_id) {
+        (None, None) => None,
+        (Some(trace), None) => Some(trace.text),
+        (trace, Some(id)) => {
+            let trace = trace.as_ref().map_or("", |trace| &trace.text);
+            // Its second line, where it has none.
+            let line = if trace.contains('\n') { "" } else { "\n" };
+            Some([trace, line, "\n", id.as_str()].concat().into())
+        }
     }
 }
 
@@ -190,6 +204,13 @@ pub(crate) struct CallSpan {
 impl CallSpan {
     #[inline]
     pub(crate) fn new(function: &str) -> Self {
+        // What OpenTelemetry calls the caller's side of a call between two processes.
+        #[cfg(feature = "opentelemetry")]
+        let span = tracing::debug_span!(
+            target: "pyproc", "pyproc.call", otel.kind = "client",
+            function, outcome = Empty, worker = Empty, attempts = Empty
+        );
+        #[cfg(not(feature = "opentelemetry"))]
         let span = tracing::debug_span!(
             target: "pyproc", "pyproc.call",
             function, outcome = Empty, worker = Empty, attempts = Empty
@@ -243,7 +264,22 @@ impl CallSpan {
         if !self.span.is_disabled() {
             self.span.record("outcome", outcome);
             self.ended = true;
+            #[cfg(feature = "opentelemetry")]
+            if outcome != crate::request::OK {
+                self.mark_failed(outcome);
+            }
         }
+    }
+
+    /// What shows a span as failed to who looks at the trace.
+    #[cfg(feature = "opentelemetry")]
+    #[cold]
+    fn mark_failed(&self, outcome: &'static str) {
+        use opentelemetry::trace::Status;
+        use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+        self.span.set_attribute("error.type", outcome);
+        self.span.set_status(Status::error(outcome));
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) struct GatewayConfig {
 
     /// Bytes that the bodies of all requests may have at the same time, 1 MiB to 16 TiB. Default: 1 GiB.
     ///
-    /// Beyond it, requests are refused with 503. It is the memory that clients can make the gateway hold.
+    /// Beyond it, requests are refused with 503. Answers that clients have not taken yet have the same bound,
+    /// counted apart. It is the memory that clients can make the gateway hold.
     pub(crate) request_memory: Size,
 
     /// Header fields that a request may have, 8 to 10,000. Default: 100.
@@ -182,7 +183,7 @@ impl Default for GatewayConfig {
             shutdown_delay: seconds(0),
             show_tracebacks: false,
             log: LogFormat::Pretty,
-            log_filter: "pyproc=info,opentelemetry=warn".to_owned(),
+            log_filter: crate::log::DEFAULT.to_owned(),
             otlp_endpoint: None,
         }
     }

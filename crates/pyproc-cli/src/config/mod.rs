@@ -25,6 +25,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::log;
 use crate::serve::settings::Settings;
 use flags::Flags;
 use gateway::GatewayConfig;
@@ -72,7 +73,11 @@ impl Effective {
     )]
     pub(crate) fn warn(&self) {
         for warning in &self.warnings {
-            eprintln!("warning: {warning}");
+            if log::is_json() {
+                tracing::warn!("{warning}");
+            } else {
+                eprintln!("warning: {warning}");
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn resolve(config: &Config) -> Result<Settings, Found> {
         idle_timeout,
         shutdown_delay,
         show_tracebacks,
-        log: _,
+        log,
         log_filter,
         otlp_endpoint,
     } = &config.gateway;
@@ -127,8 +127,10 @@ pub(super) fn resolve(config: &Config) -> Result<Settings, Found> {
     let bytes = |size: Option<u64>| {
         usize::try_from(size.expect(checked)).expect("pyproc needs a 64-bit machine")
     };
+    let pool = pool.expect(checked);
     Ok(Settings {
-        shutdown_timeout: pool.expect(checked).shutdown_timeout,
+        shutdown_timeout: pool.shutdown_timeout,
+        name: pool.name,
         pool: config.pool.clone(),
         listen: place.expect(checked),
         metrics_listen: metrics,
@@ -145,6 +147,9 @@ pub(super) fn resolve(config: &Config) -> Result<Settings, Found> {
         idle_timeout: idle_timeout.expect(checked),
         shutdown_delay: shutdown_delay.expect(checked),
         show_tracebacks: *show_tracebacks,
+        log: *log,
+        log_filter: log_filter.clone(),
+        otlp_endpoint: otlp_endpoint.clone(),
     })
 }
 

@@ -11,6 +11,8 @@ use super::app::App;
 use super::connections::Connections;
 use super::sample;
 use super::settings::{Listen, Settings};
+use crate::log;
+use crate::config::gateway::GatewayConfig;
 
 /// Descriptors that are not for clients: workers, logs, files that are read.
 const OWN_DESCRIPTORS: u64 = 128;
@@ -32,10 +34,16 @@ pub(super) fn connections(settings: &Settings) -> Arc<Connections> {
     });
     let most = settings.max_connections.min(possible).max(1);
     if most < settings.max_connections {
-        tracing::warn!(
-            "`max_connections` is {}, and the system allows {most}: raise the limit of open files (ulimit -n)",
-            settings.max_connections
+        let wanted = settings.max_connections;
+        let sentence = format!(
+            "`max_connections` is {wanted}, and the system allows {most}: raise the limit of open files (ulimit -n)"
         );
+        // Whoever asked for less than the default, or for more, asked.
+        if wanted == GatewayConfig::default().max_connections as usize {
+            tracing::debug!("{sentence}");
+        } else {
+            tracing::warn!("{sentence}");
+        }
     }
     Connections::new(settings, most)
 }
@@ -48,6 +56,11 @@ pub(super) fn connections(settings: &Settings) -> Arc<Connections> {
 pub(super) fn ready(app: &App, pool: &Pool, bound: &Listen, metrics: Option<&Listen>) {
     let functions = pool.functions();
     let names: Vec<&str> = functions.iter().map(|it| it.name.as_str()).collect();
+    if log::is_json() {
+        let (listen, metrics) = (address(bound), metrics.map(address));
+        tracing::info!(listen, metrics, functions = names.join(", "), "listening");
+        return;
+    }
     eprintln!("Listening on {}", address(bound));
     if let Some(metrics) = metrics {
         eprintln!("Metrics on {}/metrics", address(metrics));

@@ -2,16 +2,16 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use axum::Router;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONNECTION, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use super::app::App;
 use super::body::discard;
@@ -20,9 +20,7 @@ use super::connections::{Active, Connections};
 use super::origin;
 use super::problem::Problem;
 use super::streams::{self, Pieces};
-
-/// Names a request in logs and answers: the client's own name for it, or ours.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use super::trace::{self, REQUEST_ID, Told};
 
 /// What one listener serves.
 #[derive(Clone)]
@@ -45,32 +43,43 @@ pub(super) async fn answer(
     let (mut parts, body) = request.into_parts();
     // Before a header is added, since they are counted.
     let refused = refused(&site, &parts);
-    let id = request_id(parts.headers.get(REQUEST_ID));
-    parts.headers.insert(REQUEST_ID, id.clone());
+    let id = trace::request_id(&parts.headers);
+    let header = trace::header(&id);
     let version = parts.version;
     let name = parts.uri.path().strip_prefix(call::PREFIX);
     let mut unread = false;
-    let mut response = match (refused, name) {
-        (Some(problem), _) => {
+    let mut response = match (name.filter(|_| site.calls), refused) {
+        (Some(name), refused) => {
+            let told = Told::begin(&parts, &id);
+            let (answered, rest) = match refused {
+                Some(problem) => (Err(problem), Some(body)),
+                None => {
+                    let span = told.span();
+                    call(&site.app, name, &parts, body, &told)
+                        .instrument(span)
+                        .await
+                }
+            };
+            unread = rest.is_some_and(discard);
+            told.end(answered).map(Full::new).map(Either::Left)
+        }
+        (None, Some(problem)) => {
             unread = discard(body);
             problem
-                .into_response(Some(&id))
+                .into_response(Some(&header))
                 .map(Full::new)
                 .map(Either::Left)
         }
-        (None, Some(name)) if site.calls => {
-            let (response, rest) = call(&site.app, name, &parts, body).await;
-            unread = rest.is_some_and(discard);
-            response.map(Full::new).map(Either::Left)
-        }
-        (None, _) => {
+        (None, None) => {
+            // For their problems.
+            parts.headers.insert(REQUEST_ID, header.clone());
             let pages = site.pages.clone();
             let Ok(response) = pages.oneshot(Request::from_parts(parts, body)).await;
             response.map(Either::Right)
         }
     };
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
+    headers.insert(REQUEST_ID, header);
     if version < Version::HTTP_2 && (unread || site.connections.is_draining()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -115,20 +124,6 @@ fn refused(site: &Site, parts: &hyper::http::request::Parts) -> Option<Problem> 
 fn is_open(path: &str) -> bool {
     matches!(path, "/" | "/docs" | "/healthz" | "/readyz" | "/startupz")
         || path.starts_with("/assets/")
-}
-
-/// The client's name for its request, if it can stand in a log; otherwise a new one.
-fn request_id(given: Option<&HeaderValue>) -> HeaderValue {
-    const LONGEST: usize = 128;
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    if let Some(given) = given
-        && (1..=LONGEST).contains(&given.len())
-        && given.as_bytes().iter().all(u8::is_ascii_graphic)
-    {
-        return given.clone();
-    }
-    let count = COUNT.fetch_add(1, Relaxed);
-    HeaderValue::from(count)
 }
 
 /// The body of an answer; the request is under way until it is written.

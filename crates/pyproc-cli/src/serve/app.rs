@@ -18,7 +18,10 @@ pub(super) struct App {
     pub(super) settings: Settings,
     pub(super) connections: Arc<Connections>,
     pub(super) tokens: Option<Arc<Tokens>>,
+    /// What the bodies of requests take.
     pub(super) memory: Arc<Memory>,
+    /// What answers take that are on their way.
+    pub(super) answers: Arc<Memory>,
     pub(super) load: Load,
     pool: OnceLock<Pool>,
     phase: AtomicU8,
@@ -48,6 +51,7 @@ impl App {
     ) -> Arc<Self> {
         Arc::new(Self {
             memory: Memory::new(settings.request_memory),
+            answers: Memory::new(settings.request_memory),
             connections,
             tokens,
             load: Load::default(),

@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response};
+use hyper::{Method, Response};
 use percent_encoding::percent_decode_str;
-use pyproc::{Body, CallError, ContentType, Pool, Reply, TraceContext};
+use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
-use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
 use super::body::receive;
 use super::problem::Problem;
+use super::trace::Told;
 use super::{media, timeout};
 
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
+
+/// Answers of so many bytes are counted; smaller ones fit into what a connection takes anyway.
+const LARGE: usize = 64 << 10;
 
 /// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent. A body that was
 /// not read to its end comes back.
@@ -26,11 +29,13 @@ pub(super) async fn call(
     name: &str,
     parts: &Parts,
     body: Incoming,
-) -> (Response<Bytes>, Option<Incoming>) {
+    told: &Told<'_>,
+) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
     let mut body = Some(body);
-    match answer(app, name, parts, &mut body).await {
-        Ok(reply) => (response(reply), None),
-        Err(problem) => (problem.into_response(parts.headers.get(REQUEST_ID)), body),
+    let reply = answer(app, name, parts, &mut body, told).await;
+    match reply.and_then(|reply| response(app, reply)) {
+        Ok(response) => (Ok(response), None),
+        Err(problem) => (Err(problem), body),
     }
 }
 
@@ -39,6 +44,7 @@ async fn answer(
     name: &str,
     parts: &Parts,
     body: &mut Option<Incoming>,
+    told: &Told<'_>,
 ) -> Result<Reply, Problem> {
     let function = percent_decode_str(name).decode_utf8_lossy();
     if parts.method != Method::POST {
@@ -69,18 +75,16 @@ async fn answer(
     };
     *body = None;
 
-    let mut request = pool
+    let request = pool
         .request(&function)
         .body(arguments)
         .accept(wanted.content_type);
+    let mut request = told.describe(request);
     if wanted.raw_bytes {
         request = request.raw_bytes();
     }
     if let Some(limit) = limit {
         request = request.timeout(limit);
-    }
-    if let Some(context) = trace(&parts.headers) {
-        request = request.trace_context(context);
     }
     match request.send().await {
         Ok(reply) => {
@@ -122,15 +126,6 @@ fn described(content_type: ContentType, bytes: Bytes) -> Body {
     }
 }
 
-fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    TraceContext::from_headers(Some(text("traceparent")?), text("tracestate"))
-}
-
 /// The problem of a call that failed. The queue's length says when to come back.
 fn failed(app: &App, error: CallError, function: &str) -> Problem {
     let after = match &error {
@@ -148,9 +143,29 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     }
 }
 
-fn response(reply: Reply) -> Response<Bytes> {
+/// A result as an answer. Until its client has taken it, a large one takes memory that is bounded.
+fn response(app: &App, reply: Reply) -> Result<Response<Bytes>, Problem> {
     let content_type = media::header(reply.content_type());
-    let mut response = Response::new(reply.into_bytes());
+    let bytes = reply.into_bytes();
+    let bytes = if bytes.len() < LARGE {
+        bytes
+    } else {
+        let mut share = app.answers.share();
+        if !share.grow(bytes.len()) {
+            return Err(untaken(app));
+        }
+        share.around(bytes)
+    };
+    let mut response = Response::new(bytes);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    Ok(response)
+}
+
+fn untaken(app: &App) -> Problem {
+    let limit = pyproc::Size::from(app.answers.limit() as u64);
+    let detail = format!(
+        "the function has run, but answers that clients have not taken yet have the {limit} that \
+         `request_memory` allows them; try again later"
+    );
+    Problem::unavailable("overloaded", detail, Duration::from_secs(1)).after_a_run()
 }

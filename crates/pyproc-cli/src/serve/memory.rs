@@ -1,9 +1,11 @@
-//! The memory that request bodies take, counted against one bound.
+//! The memory that bodies take, those of requests and those of answers, each counted against a bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// What all bodies together may take.
+use bytes::Bytes;
+
+/// What all bodies of a kind together may take.
 #[derive(Debug)]
 pub(super) struct Memory {
     taken: AtomicUsize,
@@ -45,6 +47,26 @@ impl Share {
         self.bytes += bytes;
         taken.saturating_add(bytes) <= self.memory.limit
     }
+
+    /// The bytes that the share was taken for; it is given back with the last of them.
+    pub(super) fn around(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Owned {
+            bytes,
+            _share: self,
+        })
+    }
+}
+
+/// Bytes and their share.
+struct Owned {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Drop for Share {
@@ -67,6 +89,15 @@ mod tests {
         let mut third = memory.share();
         assert!(third.grow(10));
         drop((one, third));
+        assert_eq!(memory.taken.load(Relaxed), 0);
+
+        let mut share = memory.share();
+        assert!(share.grow(5));
+        let mut bytes = share.around(Bytes::from_static(b"abcde"));
+        let first = bytes.split_to(2);
+        drop(bytes);
+        assert_eq!((memory.taken.load(Relaxed), &*first), (5, &b"ab"[..]));
+        drop(first);
         assert_eq!(memory.taken.load(Relaxed), 0);
     }
 }

@@ -7,10 +7,12 @@
 mod announce;
 mod answer;
 mod app;
+mod attend;
 mod body;
 mod call;
 mod connection;
 mod connections;
+mod init;
 mod listener;
 mod load;
 mod media;
@@ -25,6 +27,7 @@ mod stop;
 mod streams;
 mod timeout;
 mod tokens;
+mod trace;
 mod turned_away;
 
 use std::sync::Arc;
@@ -35,6 +38,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::failure::Failure;
+use crate::log;
+use crate::otlp::Traces;
 use answer::Site;
 use app::App;
 use connection::Protocol;
@@ -43,13 +48,20 @@ use listener::Listener;
 use settings::Settings;
 use stop::Signals;
 use tokens::Tokens;
+pub(crate) use trace::REQUESTS;
 use turned_away::TurnedAway;
 
 /// Connections for metrics.
 const METRICS_CONNECTIONS: usize = 32;
 
 /// Serves until a signal comes, then until everything has its answer.
-pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
+pub(crate) fn run(mut settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
+    if init::is_first_process() {
+        return init::run();
+    }
+    if let Some(traces) = &traces {
+        traces.tell_workers(&mut settings.pool);
+    }
     let runtime = if settings.threads == 1 {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -60,7 +72,13 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
             .enable_all()
             .build()?
     };
-    runtime.block_on(serve(settings))
+    let served = runtime.block_on(serve(settings));
+    // Before the last spans are sent, everything that makes some has ended.
+    drop(runtime);
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    served
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
@@ -111,8 +129,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             return Ok(());
         }
     };
+    tasks.spawn(attend::attend(pool.clone()));
     app.started(&pool);
-    crate::log::release();
+    log::release();
     announce::ready(&app, &pool, &bound, metrics.as_ref());
 
     let signal = signals.next().await;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use hyper::header::{HOST, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{StatusCode, Version};
 
 use super::problem::Problem;
@@ -32,18 +33,23 @@ pub(super) fn check_host(parts: &Parts) -> Result<(), Problem> {
 
 /// Refuses a request that is not from this machine's programs or from the gateway's own pages.
 pub(super) fn check_local(parts: &Parts) -> Result<(), Problem> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let authority = parts.uri.authority().map(|it| it.as_str().to_owned());
+    let text = |value| str::from_utf8(HeaderValue::as_bytes(value)).unwrap_or_default();
     let hosts = parts.headers.get_all(HOST).iter().map(text);
-    if let Some(host) = authority.into_iter().chain(hosts).find(|it| !is_local(it)) {
+    let mut hosts = parts
+        .uri
+        .authority()
+        .map(Authority::as_str)
+        .into_iter()
+        .chain(hosts);
+    if let Some(host) = hosts.find(|host| !is_local(host)) {
         return Err(foreign(format!("is for the host {host:?}")));
     }
     let mut origins = parts.headers.get_all(ORIGIN).iter().map(text);
-    let foreign_page = |origin: &String| {
+    let is_ours = |origin: &str| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
-        !authority.is_some_and(is_local)
+        authority.is_some_and(is_local)
     };
-    match origins.find(foreign_page) {
+    match origins.find(|origin| !is_ours(origin)) {
         Some(origin) => Err(foreign(format!("comes from a page of {origin:?}"))),
         None => Ok(()),
     }
@@ -76,11 +82,12 @@ fn is_local(authority: &str) -> bool {
             .split_once(':')
             .map_or(authority, |(host, _)| host),
     };
-    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    match host.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return address.to_canonical().is_loopback();
     }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.eq_ignore_ascii_case("localhost")
 }
 
 #[cfg(test)]

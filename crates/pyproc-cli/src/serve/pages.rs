@@ -12,9 +12,9 @@ use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use super::answer::REQUEST_ID;
 use super::app::{App, Phase};
 use super::problem::Problem;
+use super::trace::REQUEST_ID;
 use crate::list::Listed;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -17,6 +17,8 @@ pub(super) struct Problem {
     pub(super) document: Box<Document>,
     /// A header that belongs to the status.
     header: Option<(HeaderName, HeaderValue)>,
+    /// Of an exception: what the log has, whatever the client sees.
+    traceback: Option<String>,
 }
 
 /// The document. Members that do not apply are left out.
@@ -67,6 +69,7 @@ impl Problem {
                 ..Document::default()
             }),
             header: None,
+            traceback: None,
         }
     }
 
@@ -95,7 +98,8 @@ impl Problem {
             } => {
                 document.exception = Some(exception);
                 document.message = Some(message);
-                document.traceback = show_tracebacks.then_some(traceback);
+                document.traceback = show_tracebacks.then(|| traceback.clone());
+                problem.traceback = Some(traceback);
             }
             _ => {}
         }
@@ -140,6 +144,12 @@ impl Problem {
         self.with(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// The function has run, though nobody gets its result.
+    pub(super) fn after_a_run(mut self) -> Self {
+        self.document.may_have_run = true;
+        self
+    }
+
     pub(super) fn of_function(mut self, function: &str) -> Self {
         self.document.function = Some(function.to_owned());
         self
@@ -150,14 +160,22 @@ impl Problem {
         self
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Of an exception: where it was raised.
+    pub(super) fn traceback(&self) -> Option<&str> {
+        self.traceback.as_deref().map(str::trim_end)
+    }
+
     /// The answer to the request of this id.
     pub(super) fn into_response(mut self, id: Option<&HeaderValue>) -> Response<Bytes> {
         let id = id.and_then(|id| id.to_str().ok());
         self.document.request_id = id.map(str::to_owned);
         let text = serde_json::to_vec(&self.document).unwrap_or_default();
         let mut response = Response::new(Bytes::from(text));
-        *response.status_mut() =
-            StatusCode::from_u16(self.document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = self.status();
         response.headers_mut().extend(self.header);
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// How deep a sample goes: enough to show a shape, and a schema may contain itself.
-const DEPTH: usize = 6;
+const DEPTH: usize = 10;
 
 /// A value for this schema, as far as its types say what fits.
 pub(super) fn of(schema: &Value) -> Value {

@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use pyproc::PoolConfig;
 
+use crate::config::gateway::LogFormat;
+
 /// A configuration that was checked. The keys of the configuration have the same names.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// The pool's name: also what its traces come from, unless the environment says otherwise.
+    pub(crate) name: String,
     /// The pool; its `shutdown_timeout` is the gateway's.
     pub(crate) pool: PoolConfig,
     /// Where requests are taken.
@@ -44,6 +48,12 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     /// Whether clients see the tracebacks of exceptions.
     pub(crate) show_tracebacks: bool,
+    /// How the log is written.
+    pub(crate) log: LogFormat,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub(crate) log_filter: String,
+    /// Where traces go; without it OpenTelemetry's variables may say so.
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 impl Settings {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ struct Before {
 #[derive(Default)]
 struct Output {
     lines: Mutex<Vec<String>>,
+    ended: AtomicBool,
     more: Condvar,
 }
 
@@ -58,11 +60,15 @@ impl Gateway {
     #[track_caller]
     pub(crate) fn start_without_a_call(flags: &[&str]) -> Self {
         let mut marked = Marked::new();
-        let places = ["--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0"];
+        let usual = [
+            "--workers=1",
+            "--listen=127.0.0.1:0",
+            "--metrics-listen=127.0.0.1:0",
+        ];
         let mut process = marked
             .command
             .args(["serve", "abused.py"])
-            .args(places)
+            .args(usual)
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -76,6 +82,7 @@ impl Gateway {
             for line in stderr.lines() {
                 written.add(line.expect("text"));
             }
+            written.end();
         });
         let address = |line: String| {
             let (_, address) = line.split_once("http://").expect("an address");
@@ -232,6 +239,13 @@ impl Output {
         self.more.notify_all();
     }
 
+    /// Nothing more comes.
+    fn end(&self) {
+        let _lines = self.lines.lock().expect("a lock");
+        self.ended.store(true, Relaxed);
+        self.more.notify_all();
+    }
+
     fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("a lock").clone()
     }
@@ -250,7 +264,8 @@ impl Output {
                 return line.clone();
             }
             let left = watchdog.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{text:?} was not said: {lines:?}");
+            let over = left.is_zero() || self.ended.load(Relaxed);
+            assert!(!over, "{text:?} was not said: {lines:?}");
             lines = self.more.wait_timeout(lines, left).expect("a lock").0;
         }
     }

@@ -6,25 +6,35 @@ import sys
 
 REQUEST = b"POST /v1/call/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n7"
 
+# Fewer than may wait for a worker.
+AT_ONCE = 100
+
 
 def tell(line):
     print(line, flush=True)
 
 
 def use(connections):
-    """Sends a request on each and counts the good answers."""
-    for connection in connections:
-        connection.sendall(REQUEST)
+    """Sends a request on each, some at a time, and counts the good answers."""
     good = 0
-    for connection in connections:
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n7"):
-            more = connection.recv(4096)
-            if not more:
-                break
-            answer += more
-        good += answer.startswith(b"HTTP/1.1 200 ")
+    for first in range(0, len(connections), AT_ONCE):
+        some = connections[first : first + AT_ONCE]
+        for connection in some:
+            connection.sendall(REQUEST)
+        good += sum(answered(connection) for connection in some)
     return good
+
+
+def answered(connection):
+    answer = b""
+    while more := connection.recv(4096):
+        answer += more
+        head, end, body = answer.partition(b"\r\n\r\n")
+        if end and not head.startswith(b"HTTP/1.1 200 "):
+            return False
+        if body:
+            return True
+    return False
 
 
 def main():

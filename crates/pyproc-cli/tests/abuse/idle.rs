@@ -48,7 +48,6 @@ fn ten_thousand_idle_connections_cost_little_and_hold_nobody_up() {
         }
         let taken = gateway.memory().saturating_sub(before) / CONNECTIONS as u64;
         assert!(taken <= EACH, "{taken} bytes for each connection");
-        eprintln!("{taken} bytes for each connection");
     }
     drop(orders);
     assert!(crowd.wait().expect("a status").success());

@@ -100,7 +100,7 @@ fn heads_and_bodies_have_the_same_bounds() {
             works(&mut sender).await;
         }
         // It said how much, or it did not.
-        let length = vec![("content-length".to_owned(), (1 << 30).to_string())];
+        let length = [("content-length".to_owned(), (1 << 30).to_string())];
         for headers in [&length[..], &[]] {
             let (response, mut body) = sender
                 .send_request(call("echo", headers), false)
@@ -174,10 +174,7 @@ fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
         }
         // Who takes it gets it.
         let (_, body) = answer(&mut sender, "large", &SIZE.to_string()).await;
-        assert_eq!(
-            text(body).await.expect("all of it").len(),
-            SIZE.div_ceil(3) * 4 + 2
-        );
+        assert_eq!(text(body).await.expect("all of it").len(), SIZE);
     });
     gateway.is_unharmed();
 }

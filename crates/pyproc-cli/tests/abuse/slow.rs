@@ -120,6 +120,42 @@ fn answers_that_nobody_takes_are_dropped() {
 }
 
 #[test]
+fn answers_that_nobody_takes_have_one_bound() {
+    const SIZE: usize = 4 << 20;
+    let gateway = Gateway::start(&[
+        "--max-request-body=1MiB",
+        "--request-memory=16MiB",
+        "--body-timeout=5m",
+    ]);
+    let mut readers: Vec<Client> = Vec::new();
+    let mut refused = None;
+    wait_until("an answer too many", || {
+        let mut client = small(gateway.address);
+        client.call("large", &SIZE.to_string());
+        // Its head says which it is.
+        let mut head = [0; 12];
+        client.stream.peek(&mut head).expect("an answer");
+        if head.ends_with(b"503") {
+            refused = Some(client.answer());
+        }
+        readers.push(client);
+        refused.is_some()
+    });
+    let refused = refused.expect("seen above");
+    assert_eq!(refused.code(), "overloaded");
+    assert!(refused.text().contains("\"may_have_run\":true"));
+    // Small ones go on, and large ones when the others are taken.
+    gateway.works();
+    drop(readers);
+    wait_until("the memory", || gateway.is_left_by_all());
+    let mut client = gateway.connect();
+    client.call("large", &SIZE.to_string());
+    assert_eq!(client.answer().body.len(), SIZE);
+    drop(client);
+    gateway.is_unharmed();
+}
+
+#[test]
 fn who_is_slow_but_steady_gets_everything() {
     const SIZE: usize = 1 << 20;
     let gateway = Gateway::start(&TIMEOUTS);

@@ -77,6 +77,8 @@ pub(crate) fn run(mut marked: Marked, arguments: &[&str], input: &[u8]) -> Run {
     }
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_pyproc");
+
 /// A command whose processes, grandchildren included, can be told from all others.
 pub(crate) struct Marked {
     pub(crate) command: Command,
@@ -85,11 +87,21 @@ pub(crate) struct Marked {
 
 impl Marked {
     pub(crate) fn new() -> Self {
+        Self::of(Command::new(PROGRAM))
+    }
+
+    /// The program, started by another one that gets these arguments first.
+    pub(crate) fn through(starter: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(starter);
+        command.args(arguments).arg(PROGRAM);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("TEST_OF_PYPROC={}-{count}", std::process::id());
         let (name, value) = mark.split_once('=').expect("written above");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pyproc"));
         command
             .env(name, value)
             .env("PYPROC_PYTHON", python())

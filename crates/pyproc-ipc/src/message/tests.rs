@@ -55,6 +55,9 @@ fn to_host() -> Vec<ToHost> {
         message: "slow".into(),
         call: Some(1),
         stream: Some(LogStream::Stderr),
+        request_id: Some("r-1".into()),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+        span_id: None,
     };
     vec![
         ToHost::Function(function()),
@@ -195,6 +198,9 @@ fn what_is_too_long_is_shortened() {
         message: long.clone(),
         call: None,
         stream: None,
+        request_id: Some(long.clone()),
+        trace_id: Some(long.clone()),
+        span_id: None,
     };
     ToHost::Log(log).encode(&mut bytes);
     assert!(ToHost::decode(&bytes).is_ok());

@@ -9,6 +9,7 @@
 use std::mem;
 
 use super::{BATCH, Core};
+use crate::attend::Attention;
 use crate::scheduler::Nanos;
 use crate::slab::Key;
 
@@ -30,7 +31,10 @@ impl Core {
 
     /// Are there calls whose answers no caller looks for?
     pub(crate) fn nobody_looks(&self) -> bool {
-        self.leader.is_none() && self.scheduler.busy() > 0
+        let attended = self.attention.as_ref();
+        self.leader.is_none()
+            && self.scheduler.busy() > 0
+            && attended.is_none_or(Attention::is_asleep)
     }
 
     /// Makes sure that somebody notices the next answer.
@@ -38,7 +42,7 @@ impl Core {
         if !self.nobody_looks() {
             return;
         }
-        if self.untaken == 0 {
+        if self.untaken == 0 || self.attention.is_some() {
             self.arm();
         } else {
             self.tick();
@@ -83,7 +87,7 @@ impl Core {
     /// Is this caller the leader, or could it be?
     #[inline]
     pub(crate) fn may_lead(&self, key: Key) -> bool {
-        self.leader.is_none_or(|leader| leader == key)
+        self.attention.is_none() && self.leader.is_none_or(|leader| leader == key)
     }
 
     /// Makes this caller the leader.
@@ -98,6 +102,10 @@ impl Core {
     /// What a caller whose call is not done should do.
     #[inline]
     pub(crate) fn waiting(&mut self, now: Nanos, key: Key, first: bool) -> Waiting {
+        if self.attention.is_some() {
+            self.rouse();
+            return Waiting::Follow;
+        }
         if !self.may_lead(key) {
             self.tick();
             return Waiting::Follow;
@@ -150,6 +158,16 @@ impl Core {
         }
     }
 
+    /// How long a look for answers may take.
+    #[inline]
+    pub(crate) fn spin_ns(&self) -> u64 {
+        if self.ends.rang {
+            self.spin_waking.nanoseconds()
+        } else {
+            self.spin.nanoseconds()
+        }
+    }
+
     /// How long any one side may spin.
     pub(crate) fn spin_cap(&self) -> u64 {
         self.spin_cap_ns
@@ -177,7 +195,9 @@ impl Core {
     pub(crate) fn take_over(&mut self, now: Nanos) {
         while self.drain(now) {}
         self.leader = None;
-        self.arm();
+        if self.nobody_looks() {
+            self.arm();
+        }
     }
 }
 

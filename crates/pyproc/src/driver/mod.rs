@@ -11,7 +11,7 @@ mod ready;
 mod stop;
 mod worker;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -42,7 +42,7 @@ const CLOSING_NS: Nanos = 1_000_000_000;
 /// What an event of the epoll instance is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum About {
+pub(crate) enum About {
     Bell,
     Control,
     Exit,
@@ -55,7 +55,6 @@ const KICK: u64 = u64::MAX;
 /// The driver's state.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
-    epoll: OwnedFd,
     recipe: Recipe,
     supervisor: Supervisor,
     workers: Vec<Option<Running>>,
@@ -112,6 +111,7 @@ impl Driver {
             allowance: Allowance::new(settings.segment_memory),
             replies: Arc::default(),
             kick,
+            epoll,
             started: Signal::default(),
             stopped: Signal::default(),
             functions: OnceLock::new(),
@@ -120,7 +120,6 @@ impl Driver {
         let workers = (0..shared.settings.workers).map(|_| None).collect();
         let driver = Self {
             shared: Arc::clone(&shared),
-            epoll,
             recipe,
             supervisor,
             workers,
@@ -164,7 +163,8 @@ impl Driver {
             }
             let timeout = timeout(next);
             // Interrupted by a signal: looked again.
-            let count = epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()).unwrap_or(0);
+            let count =
+                epoll::wait(&self.shared.epoll, &mut events[..], timeout.as_ref()).unwrap_or(0);
             for event in &events[..count] {
                 let data = event.data;
                 self.event(data.u64());
@@ -227,7 +227,7 @@ impl Driver {
         {
             // There is nothing that it could have answered yet.
             if !lane.bell().clear() {
-                let _ = epoll::delete(&self.epoll, lane.bell());
+                let _ = epoll::delete(&self.shared.epoll, lane.bell());
                 self.hung_up(worker);
             }
             return;
@@ -238,7 +238,7 @@ impl Driver {
         if let Some(end) = core.ends.get(worker) {
             end.armed = false;
             if !end.lane.bell().clear() {
-                let _ = epoll::delete(&self.epoll, end.lane.bell());
+                let _ = epoll::delete(&self.shared.epoll, end.lane.bell());
                 hung_up = true;
             }
         }
@@ -287,7 +287,7 @@ impl Driver {
         about: About,
     ) -> rustix::io::Result<()> {
         let data = epoll::EventData::new_u64(event_data(worker, generation, about));
-        epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)
+        epoll::add(&self.shared.epoll, fd, data, epoll::EventFlags::IN)
     }
 
     /// Starts the processes that are due.
@@ -370,7 +370,12 @@ fn event_data(worker: usize, generation: u32, about: About) -> u64 {
     u64::from(generation) << 32 | (worker as u64) << 3 | about as u64
 }
 
-fn event_parts(data: u64) -> (usize, u32, Option<About>) {
+/// What a bell's event carries.
+pub(crate) fn bell_data(worker: usize, generation: u32) -> u64 {
+    event_data(worker, generation, About::Bell)
+}
+
+pub(crate) fn event_parts(data: u64) -> (usize, u32, Option<About>) {
     let about = [
         About::Bell,
         About::Control,

@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 
 use pyproc_ipc::message::{Log, LogLevel, LogStream};
 
+use crate::request_id;
+
 /// Lines of stderr that are kept for an error message.
 const TAIL_LINES: usize = 64;
 
@@ -20,6 +22,33 @@ const READ_MAX: usize = 64 * 1024;
 pub(crate) struct Source {
     pub(crate) worker: usize,
     pub(crate) pid: u32,
+}
+
+/// What a line was written for, as far as it is known.
+#[derive(Clone, Copy, Default)]
+struct Origin<'l> {
+    call: Option<u64>,
+    request_id: Option<&'l str>,
+    trace_id: Option<&'l str>,
+    span_id: Option<&'l str>,
+}
+
+impl<'l> Origin<'l> {
+    /// What the worker says of it; ids that are none are left out.
+    fn of(log: &'l Log) -> Self {
+        fn hex(id: Option<&String>, length: usize) -> Option<&str> {
+            let id = id?;
+            let digits = id.len() == length && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            digits.then_some(id)
+        }
+        let request_id = log.request_id.as_deref();
+        Self {
+            call: log.call,
+            request_id: request_id.filter(|id| request_id::check(id).is_ok()),
+            trace_id: hex(log.trace_id.as_ref(), 32),
+            span_id: hex(log.span_id.as_ref(), 16),
+        }
+    }
 }
 
 /// One standard stream of a worker, line by line.
@@ -85,7 +114,7 @@ impl Stream {
     fn end_line(&mut self, source: Source, tail: &mut Tail) {
         let line = String::from_utf8_lossy(&self.partial);
         let line = line.trim_end_matches('\r');
-        emit_stream(source, self.kind, None, line);
+        emit_stream(source, self.kind, Origin::default(), line);
         if self.kind == LogStream::Stderr {
             tail.push(line);
         }
@@ -120,40 +149,53 @@ impl Tail {
 /// Passes on what Python code logged or wrote.
 pub(crate) fn emit(source: Source, log: &Log, tail: &mut Tail) {
     let Source { worker, pid } = source;
+    let origin = Origin::of(log);
     if let Some(stream) = log.stream {
         for line in log.message.lines() {
-            emit_stream(source, stream, log.call, line);
+            emit_stream(source, stream, origin, line);
             if stream == LogStream::Stderr {
                 tail.push(line);
             }
         }
         return;
     }
-    let (logger, message, call) = (log.logger.as_str(), log.message.as_str(), log.call);
+    let (logger, message) = (log.logger.as_str(), log.message.as_str());
+    let Origin {
+        call,
+        request_id,
+        trace_id,
+        span_id,
+    } = origin;
     match log.level {
         LogLevel::Trace => {
-            tracing::trace!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+            tracing::trace!(target: "pyproc::worker", worker, pid, call, request_id, trace_id, span_id, logger, "{message}")
         }
         LogLevel::Debug => {
-            tracing::debug!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+            tracing::debug!(target: "pyproc::worker", worker, pid, call, request_id, trace_id, span_id, logger, "{message}")
         }
         LogLevel::Info => {
-            tracing::info!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+            tracing::info!(target: "pyproc::worker", worker, pid, call, request_id, trace_id, span_id, logger, "{message}")
         }
         LogLevel::Warn => {
-            tracing::warn!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+            tracing::warn!(target: "pyproc::worker", worker, pid, call, request_id, trace_id, span_id, logger, "{message}")
         }
         LogLevel::Error => {
-            tracing::error!(target: "pyproc::worker", worker, pid, call, logger, "{message}")
+            tracing::error!(target: "pyproc::worker", worker, pid, call, request_id, trace_id, span_id, logger, "{message}")
         }
     }
 }
 
-fn emit_stream(source: Source, stream: LogStream, call: Option<u64>, line: &str) {
+fn emit_stream(source: Source, stream: LogStream, origin: Origin<'_>, line: &str) {
     let Source { worker, pid } = source;
+    let Origin {
+        call,
+        request_id,
+        trace_id,
+        span_id,
+    } = origin;
     let stream = match stream {
         LogStream::Stdout => "stdout",
         LogStream::Stderr => "stderr",
     };
-    tracing::info!(target: "pyproc::worker", worker, pid, call, stream, "{line}");
+    tracing::info!(target: "pyproc::worker", worker, pid, call, request_id, trace_id, span_id, stream, "{line}");
 }

@@ -39,7 +39,7 @@ impl Driver {
                 Heard::Message(message, bytes) => self.said(worker, message, bytes),
                 Heard::Nonsense(error) => self.condemn(worker, Verdict::Violation(error)),
                 Heard::End => {
-                    let _ = epoll::delete(&self.epoll, running.control.as_fd());
+                    let _ = epoll::delete(&self.shared.epoll, running.control.as_fd());
                     self.hung_up(worker);
                     break;
                 }
@@ -149,6 +149,9 @@ impl Driver {
             }
         }
         core.ends.ends[worker] = Some(end);
+        if core.attention.is_some() {
+            core.direct_bell(&shared.epoll, worker);
+        }
         let now = now_ns();
         let core_now = &mut *core;
         core_now

@@ -1,9 +1,9 @@
 //! What workers log and print arrives in `tracing` with the worker and the call.
 
-use pyproc::Pool;
+use pyproc::{Pool, RequestId, TraceContext};
 use tracing::Level;
 
-use crate::support::{Event, Events, eventually, pid, scenario, start, worker};
+use crate::support::{Event, Events, OPEN_TELEMETRY, eventually, pid, scenario, start, worker};
 
 const WORKER: &str = r#"
     import logging, subprocess
@@ -177,6 +177,71 @@ fn a_plain_function_between_coroutines_is_a_call_of_its_own() {
             let one: u64 = pool.call("talk_async", word).await.expect("talk");
             let other: u64 = pool.call("talk", word).await.expect("talk");
             assert_ne!(one, other);
+        }
+        pool.shutdown().await.expect("shutdown");
+    });
+}
+
+#[test]
+fn lines_carry_the_request_and_the_trace_of_their_call() {
+    scenario(async || {
+        let events = Events::collect();
+        let source = format!(
+            "{OPEN_TELEMETRY}{}",
+            r#"
+    import logging
+    from pyproc_worker import current_call
+
+    tracer = trace.get_tracer("test")
+
+    def say(word):
+        print(f"print {word}")
+        logging.warning("warning %s", word)
+        return [current_call().request_id, *ids(trace.get_current_span())]
+
+    @expose
+    def said(word):
+        return say(word)
+
+    @expose
+    async def said_async(word):
+        await asyncio.sleep(0.001)
+        return say(word)
+
+    @expose
+    def said_in_a_span(word):
+        with tracer.start_as_current_span("inner"):
+            return say(word)
+"#
+        );
+        let pool = start(worker(&source)).await;
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for function in ["said", "said_async", "said_in_a_span"] {
+            for (request, traced) in [(true, true), (true, false), (false, true), (false, false)] {
+                let word = format!("{function} {request} {traced}");
+                let mut call = pool.request(function);
+                if request {
+                    call = call.request_id(RequestId::parse("r-4711").expect("an id"));
+                }
+                if traced {
+                    call = call.trace_context(TraceContext::parse(parent, None).expect("one"));
+                }
+                let seen: (Option<String>, String, String) =
+                    call.call(&word).await.expect(function);
+                assert_eq!(seen.0.as_deref(), request.then_some("r-4711"));
+                for message in [format!("print {word}"), format!("warning {word}")] {
+                    let fields = event(&events, &message).await.fields;
+                    let field = |name: &str| fields.get(name).map(String::as_str);
+                    assert_eq!(field("request_id"), request.then_some("r-4711"), "{word}");
+                    if traced {
+                        assert_eq!(field("trace_id"), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+                    }
+                    let in_a_span = seen.2 != "0".repeat(16);
+                    assert_eq!(in_a_span, traced || function == "said_in_a_span");
+                    assert_eq!(field("trace_id"), in_a_span.then_some(seen.1.as_str()));
+                    assert_eq!(field("span_id"), in_a_span.then_some(seen.2.as_str()));
+                }
+            }
         }
         pool.shutdown().await.expect("shutdown");
     });

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod attended;
 mod backpressure;
 mod bad_input;
 mod blocking;

@@ -286,7 +286,7 @@ fn a_file_that_cannot_be_read_is_said_with_its_place() {
         (
             "yaml",
             "workers:\n",
-            "file:1:9: `workers` has no value: give it one, or leave the key out for its default",
+            "file:1:8: `workers` has no value: give it one, or leave the key out for its default",
         ),
         (
             "json",

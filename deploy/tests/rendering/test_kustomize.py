@@ -1,0 +1,218 @@
+"""The Kustomize tree: the chart's twin, put together by users."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import renders
+import yaml
+from renders import COMPONENTS, KUSTOMIZE, ROOT, build, kustomization, objects, one, run
+
+sys.path.insert(0, str(ROOT / "deploy/generate"))
+import base
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GKE = "identity-gke"
+CLOUDS = {
+    "gke": ([GKE, "secrets-store-csi-gcp"], "iam.gke.io/gcp-service-account"),
+    "eks-irsa": (["identity-eks-irsa", "secrets-store-csi-aws"], "eks.amazonaws.com/role-arn"),
+    "eks-pod-identity": (["identity-eks-pod-identity", "secrets-store-csi-aws"], None),
+    "aks": (["identity-aks", "secrets-store-csi-azure"], "azure.workload.identity/client-id"),
+}
+
+
+def cloud_of(components: list[str]) -> dict[str, str]:
+    """What the components read, all of it in one ConfigMap."""
+    return {key: value for name in components for key, value in COMPONENTS[name][1].items()}
+
+
+def without_hash(rendered: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Objects by kind and name, the hash at the end of a ConfigMap's name taken away everywhere."""
+    text = yaml.safe_dump_all(rendered)
+    for found in rendered:
+        name = found["metadata"]["name"]
+        if found["kind"] == "ConfigMap":
+            text = text.replace(name, name.rpartition("-")[0])
+    return {(found["kind"], found["metadata"]["name"]): found for found in objects(text)}
+
+
+def same_as_chart(overlay: str, *arguments: str) -> None:
+    """An overlay is what the chart renders, less what is listed in deploy/generate/base.py."""
+    chart = base.rendered(renders.BIN / "helm", renders.CHART, list(arguments))
+    by_name = {(found["kind"], found["metadata"]["name"]): found for found in chart}
+    assert without_hash(objects(build(KUSTOMIZE / overlay))) == by_name
+
+
+def test_the_base_is_the_charts_defaults() -> None:
+    same_as_chart("base")
+
+
+def test_production_is_the_charts_production() -> None:
+    identity = "--set=cloudIdentity.provider=eks-irsa,cloudIdentity.eks.roleArn=arn:aws:iam::123456789012:role/pyproc"
+    production = f"--values={renders.CHART}/values-production.yaml"
+    chart = base.rendered(renders.BIN / "helm", renders.CHART, [production, "--set=test.enabled=false", identity])
+    by_name = {(found["kind"], found["metadata"]["name"]): found for found in chart}
+    built = without_hash(objects(build(KUSTOMIZE / "overlays/production")))
+    # The overlay has no identity of its own, but opens HTTPS for the one that is put beside it.
+    del by_name["ServiceAccount", "pyproc"]["metadata"]["annotations"]
+    del by_name["Deployment", "pyproc"]["spec"]["template"]["metadata"]["annotations"]
+    assert built == by_name
+
+
+@pytest.mark.parametrize(
+    ("overlay", "example"),
+    [
+        ("gke-workload-identity", "helm-gke-workload-identity/values.yaml"),
+        ("eks-irsa", "helm-eks-irsa/values.yaml"),
+        ("eks-pod-identity", "helm-eks-pod-identity/values.yaml"),
+        ("aks-workload-identity", "helm-aks-workload-identity/values.yaml"),
+        ("secrets-store-csi", "helm-secrets-store-csi/values.yaml"),
+        ("secrets-store-csi-gcp", "helm-secrets-store-csi/values.yaml"),
+        ("secrets-store-csi-aws", "helm-secrets-store-csi/values-aws.yaml"),
+        ("secrets-store-csi-azure", "helm-secrets-store-csi/values-azure.yaml"),
+    ],
+)
+def test_a_clouds_overlay_is_the_charts_example(overlay: str, example: str) -> None:
+    chart = base.rendered(renders.BIN / "helm", renders.CHART, [f"--values={ROOT}/examples/{example}"])
+    by_name = {(found["kind"], found["metadata"]["name"]): found for found in chart}
+    built = without_hash(objects(build(KUSTOMIZE / "overlays" / overlay)))
+    annotations = by_name["Deployment", "pyproc"]["spec"]["template"]["metadata"]["annotations"]
+    # A sum is nothing that Kustomize could make.
+    del annotations["pyproc/identity-checksum"]
+    # Without a principal of its own the pod is known by its ServiceAccount, whose namespace Kustomize sets last.
+    if annotations["pyproc/identity-principal"].startswith("system:serviceaccount:"):
+        del annotations["pyproc/identity-principal"]
+    for found in (built, by_name):
+        for (kind, _), secrets in found.items():
+            if kind == "SecretProviderClass":
+                text = secrets["spec"]["parameters"]
+                name = "secrets" if "secrets" in text else "objects"
+                text[name] = secret_list(text[name])
+    assert built == by_name
+
+
+def secret_list(text: str) -> Any:
+    """What a provider reads in a list of secrets, however it is laid out."""
+    read = yaml.safe_load(text)
+    return [yaml.safe_load(item) for item in read["array"]] if isinstance(read, dict) else read
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_component_changes_the_base(name: str, tmp_path: Path) -> None:
+    changed = build(renders.component(name, tmp_path))
+    assert changed != build(KUSTOMIZE / "base")
+    assert "pyproc-cloud" not in changed
+    assert "whichever" not in changed
+
+
+def test_every_component_is_known_here() -> None:
+    assert {folder.name for folder in (KUSTOMIZE / "components").iterdir()} == set(COMPONENTS)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_production_with_an_identity_secrets_and_a_prefix(cloud: str, tmp_path: Path) -> None:
+    components, annotation = CLOUDS[cloud]
+    config = cloud_of(components)
+    folder = kustomization(
+        tmp_path / "team",
+        resource="overlays/production",
+        components=components,
+        cloud=config,
+        more={"namePrefix": "team-"},
+    )
+    text = build(folder)
+    assert run(renders.BIN / "kubectl", "kustomize", folder) == text
+    built = objects(text)
+    pod = one(built, "Deployment")["spec"]["template"]
+    account = one(built, "ServiceAccount")["metadata"]
+    assert account["name"] == pod["spec"]["serviceAccountName"] == "team-pyproc"
+    assert pod["metadata"]["annotations"]["pyproc/identity-provider"] == cloud
+    if annotation:
+        principal = pod["metadata"]["annotations"]["pyproc/identity-principal"]
+        assert account["annotations"][annotation] == principal
+        assert principal in config.values()
+    (mounted,) = [volume["csi"] for volume in pod["spec"]["volumes"] if "csi" in volume]
+    secrets = one(built, "SecretProviderClass")
+    assert mounted["volumeAttributes"]["secretProviderClass"] == secrets["metadata"]["name"] == "team-pyproc-secrets"
+    assert all(isinstance(value, str) for value in secrets["spec"]["parameters"].values())
+    assert one(built, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "team-pyproc"
+    assert "replicas" not in one(built, "Deployment")["spec"]
+    addresses = yaml.safe_dump(one(built, "NetworkPolicy")["spec"]["egress"])
+    assert ("169.254.169.254/32" in addresses) == (cloud == "gke")
+    assert ("169.254.170.23/32" in addresses) == (cloud == "eks-pod-identity")
+
+
+@pytest.mark.parametrize(
+    ("cloud", "values"),
+    [
+        ("gke", "gke.serviceAccount=pyproc@some-project.iam.gserviceaccount.com"),
+        ("eks-irsa", "eks.roleArn=arn:aws:iam::999988887777:role/pyproc"),
+        ("eks-pod-identity", "skipContainers={}"),
+        ("aks", "aks.clientId=12345678-90ab-cdef-1234-567890abcdef"),
+    ],
+)
+def test_production_opens_to_the_same_addresses_as_the_chart(cloud: str, values: str, tmp_path: Path) -> None:
+    components = [name for name in CLOUDS[cloud][0] if name.startswith("identity-")]
+    folder = kustomization(tmp_path, resource="overlays/production", components=components, cloud=cloud_of(components))
+    arguments = [f"--set=cloudIdentity.provider={cloud},networkPolicy.enabled=true", f"--set=cloudIdentity.{values}"]
+    chart = one(base.rendered(renders.BIN / "helm", renders.CHART, arguments), "NetworkPolicy")
+    assert one(objects(build(folder)), "NetworkPolicy")["spec"]["egress"] == chart["spec"]["egress"]
+
+
+def test_every_overlays_configuration_has_the_bases_keys() -> None:
+    keys = yaml.safe_load((KUSTOMIZE / "base/config.yaml").read_text()).keys()
+    for path in KUSTOMIZE.glob("overlays/*/config.yaml"):
+        assert yaml.safe_load(path.read_text()).keys() == keys, path
+
+
+def test_a_users_overlay_changes_the_identity_by_a_plain_patch(tmp_path: Path) -> None:
+    role = "arn:aws:iam::444455556666:role/other"
+    annotation = {"metadata": {"name": "pyproc", "annotations": {"eks.amazonaws.com/role-arn": role}}}
+    patch = yaml.safe_dump({"apiVersion": "v1", "kind": "ServiceAccount"} | annotation)
+    folder = kustomization(
+        tmp_path, resource="overlays/eks-irsa", components=[], cloud={}, more={"patches": [{"patch": patch}]}
+    )
+    account = one(objects(build(folder)), "ServiceAccount")
+    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == role
+    assert account["metadata"]["annotations"]["eks.amazonaws.com/sts-regional-endpoints"] == "true"
+
+
+def test_a_container_may_have_another_name(tmp_path: Path) -> None:
+    rename = [{"op": "replace", "path": "/spec/template/spec/containers/0/name", "value": "theirs"}]
+    lower = kustomization(
+        tmp_path / "lower",
+        resource="base",
+        components=[],
+        cloud={},
+        more={"patches": [{"patch": yaml.safe_dump(rename), "target": {"kind": "Deployment"}}]},
+    )
+    components = ["identity-eks-irsa", "secrets-store-csi-aws"]
+    upper = kustomization(tmp_path / "upper", resource="base", components=components, cloud=cloud_of(components))
+    written = yaml.safe_load((upper / "kustomization.yaml").read_text())
+    written["resources"] = [f"../{lower.name}"]
+    (upper / "kustomization.yaml").write_text(yaml.safe_dump(written))
+    (container,) = one(objects(build(upper)), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == "theirs"
+    assert "/mnt/secrets-store" in [mount["mountPath"] for mount in container["volumeMounts"]]
+
+
+def test_the_label_of_aks_is_text(tmp_path: Path) -> None:
+    built = build(renders.component("identity-aks", tmp_path))
+    assert 'azure.workload.identity/use: "true"' in built
+    assert 'eks.amazonaws.com/sts-regional-endpoints: "true"' in build(KUSTOMIZE / "overlays/eks-irsa")
+
+
+def test_a_value_that_is_missing_is_named(tmp_path: Path) -> None:
+    folder = kustomization(tmp_path, resource="base", components=["identity-aks"], cloud={"clientId": "a"})
+    with pytest.raises(AssertionError, match="data.tenantId"):
+        build(folder)
+
+
+def test_no_field_is_deprecated() -> None:
+    deprecated = {"bases", "commonLabels", "patchesStrategicMerge", "patchesJson6902", "vars", "imageTags"}
+    for path in KUSTOMIZE.rglob("kustomization.yaml"):
+        assert not deprecated & yaml.safe_load(path.read_text()).keys(), path
