@@ -57,7 +57,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Config(arguments) => arguments.run(),
         Command::Auth(arguments) => {
-            log::start(None)?;
+            log::start_for_command()?;
             auth::run(arguments)
         }
     }
