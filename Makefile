@@ -14,8 +14,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Extra arguments for the benchmark: make bench ARGS="--only speed --rounds 3"
 ARGS ?=
-# What `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust and Python (.ci/run installs it).
-DEBIAN_PACKAGES := buildah curl debootstrap iproute2 openssl strace util-linux wrk
+# What `make test`, `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust and Python (.ci/run installs it).
+DEBIAN_PACKAGES := buildah chromium curl debootstrap iproute2 openssl strace util-linux wrk
 
 CARGO := cargo
 VENV := .venv

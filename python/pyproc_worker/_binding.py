@@ -37,11 +37,11 @@ class Binding:
         self._positional = parameters.positional
         self._keyword_only = parameters.keyword_only
         self.object_type: Any = _struct(parameters.named, by_name=True)
-        array_type = _struct(self._positional, by_name=False)
+        self.array_type: Any = _struct(self._positional, by_name=False)
         self._decode_msgpack_object = msgspec.msgpack.Decoder(self.object_type, dec_hook=decode_custom).decode
-        self._decode_msgpack_array = msgspec.msgpack.Decoder(array_type, dec_hook=decode_custom).decode
+        self._decode_msgpack_array = msgspec.msgpack.Decoder(self.array_type, dec_hook=decode_custom).decode
         self._decode_json_object = msgspec.json.Decoder(self.object_type, dec_hook=decode_custom).decode
-        self._decode_json_array = msgspec.json.Decoder(array_type, dec_hook=decode_custom).decode
+        self._decode_json_array = msgspec.json.Decoder(self.array_type, dec_hook=decode_custom).decode
         self.call_decoded = self._caller()
 
     def decode_msgpack(self, body: bytes | memoryview) -> Any:
@@ -185,7 +185,7 @@ def _struct(parameters: tuple[Parameter, ...], *, by_name: bool) -> Any:
             fields.append((parameter.name, kind, _Unset))
     struct = cast("Any", msgspec.defstruct)
     return struct(
-        "Arguments",
+        "_Arguments" if by_name else "_Positional",
         fields,
         kw_only=by_name,
         array_like=not by_name,

@@ -10,7 +10,7 @@ from pyproc_worker._call import with_cancel_event
 from pyproc_worker._expose import Exposure, exposure_of
 from pyproc_worker._mapping import map_body
 from pyproc_worker._parameters import inspect_parameters
-from pyproc_worker._schema import json_schema
+from pyproc_worker._schema import encoded, result_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,8 +41,8 @@ class Function:
         self.signature = parameters.text.replace("__main__.", "") if parameters is not None else "(...)"
         self.doc = inspect.getdoc(exposure.function)
         self.body_mapping = mapping.description
-        self.parameters = json_schema(mapping.argument_type)
-        self.returns = json_schema(parameters.returns if parameters is not None else Any)
+        self.parameters = encoded(mapping.schema)
+        self.returns = encoded(result_schema(parameters.returns if parameters is not None else inspect.Parameter.empty))
 
         self.decode_msgpack = mapping.decode_msgpack
         self.decode_json = mapping.decode_json

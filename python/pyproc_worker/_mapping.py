@@ -21,9 +21,12 @@ from pyproc_worker._parameters import (
     decode_custom,
     raw_constructor,
 )
+from pyproc_worker._schema import JSON, NOTHING, UNKNOWN, arguments_schema, whole_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pyproc_worker._schema import Schema
 
 _any_msgpack: Final = msgspec.msgpack.Decoder().decode
 _any_json: Final = msgspec.json.Decoder().decode
@@ -41,7 +44,7 @@ class Mapping:
         target: Calls the function with the one decoded value.
         call_empty: Calls the function when there is no body.
         wants_raw: Whether every body is taken undecoded, whatever its content type.
-        argument_type: The type of the whole body, for the schema; `Any` if it is not one type.
+        schema: The JSON schema of the body.
     """
 
     description: str
@@ -51,7 +54,7 @@ class Mapping:
     target: Callable[[Any], Any]
     call_empty: Callable[[], Any]
     wants_raw: bool
-    argument_type: Any
+    schema: Schema
 
 
 def map_body(function: Callable[..., Any], parameters: Parameters | None, *, whole: bool) -> Mapping:
@@ -91,6 +94,7 @@ def _sole_parameter(parameters: Parameters | None) -> Parameter | None:
 def _whole(function: Callable[..., Any], parameter: Parameter | None) -> Mapping:
     name = parameter.name if parameter else "*"
     annotation = parameter.annotation if parameter else UNCHECKED
+    schema: Schema = whole_schema(parameter) if parameter else {}
     call_empty: Callable[[], Any] = function
     if parameter is not None and parameter.required:
         call_empty = _missing(f"a body for {name}")
@@ -103,7 +107,7 @@ def _whole(function: Callable[..., Any], parameter: Parameter | None) -> Mapping
             function,
             call_empty,
             wants_raw=True,
-            argument_type=Any,
+            schema=schema,
         )
     description = f"the whole body as `{name}`"
     if array := array_constructor(annotation):
@@ -115,7 +119,7 @@ def _whole(function: Callable[..., Any], parameter: Parameter | None) -> Mapping
             function,
             call_empty,
             wants_raw=False,
-            argument_type=Any,
+            schema=schema,
         )
     kind = parameter.type if parameter else UNCHECKED
     if kind is UNCHECKED:
@@ -127,7 +131,7 @@ def _whole(function: Callable[..., Any], parameter: Parameter | None) -> Mapping
             function,
             call_empty,
             wants_raw=False,
-            argument_type=Any,
+            schema=schema,
         )
     return Mapping(
         description,
@@ -137,7 +141,7 @@ def _whole(function: Callable[..., Any], parameter: Parameter | None) -> Mapping
         function,
         call_empty,
         wants_raw=False,
-        argument_type=kind,
+        schema=schema,
     )
 
 
@@ -147,7 +151,7 @@ def _nothing(function: Callable[..., Any]) -> Mapping:
             return function()
         raise BadArgument("$", "no arguments", kind_of(value))
 
-    return _untyped("no body, null or {}", target, function, "no arguments")
+    return _untyped("no body, null or {}", target, function, "no arguments", NOTHING)
 
 
 def _unknown(function: Callable[..., Any]) -> Mapping:
@@ -157,9 +161,7 @@ def _unknown(function: Callable[..., Any]) -> Mapping:
         return function(value)
 
     description = "array by position, anything else as the one argument"
-    return Mapping(
-        description, _any_msgpack, _any_json, memoryview, target, function, wants_raw=False, argument_type=Any
-    )
+    return Mapping(description, _any_msgpack, _any_json, memoryview, target, function, wants_raw=False, schema=UNKNOWN)
 
 
 def _variadic(function: Callable[..., Any], parameters: Parameters) -> Mapping:
@@ -174,7 +176,8 @@ def _variadic(function: Callable[..., Any], parameters: Parameters) -> Mapping:
         return binding.call_with_array([value])
 
     description = "array by position, object by name" if named else "array by position, anything else as one argument"
-    return _untyped(description, target, binding.call_empty, "an object or array")
+    schema = arguments_schema(parameters, binding.object_type, binding.array_type) if named else JSON | {"default": []}
+    return _untyped(description, target, binding.call_empty, "an object or array", schema)
 
 
 def _arguments(function: Callable[..., Any], parameters: Parameters) -> Mapping:
@@ -184,6 +187,7 @@ def _arguments(function: Callable[..., Any], parameters: Parameters) -> Mapping:
     by_position = bool(parameters.positional)
     description = f"object by name ({names or 'any name'}{extra if names else ''})"
     description += ", array by position" if by_position else ""
+    schema = arguments_schema(parameters, binding.object_type, binding.array_type)
 
     if not parameters.var_keyword:
         return Mapping(
@@ -194,7 +198,7 @@ def _arguments(function: Callable[..., Any], parameters: Parameters) -> Mapping:
             binding.call_decoded,
             binding.call_empty,
             wants_raw=False,
-            argument_type=binding.object_type,
+            schema=schema,
         )
 
     def target(value: Any) -> Any:
@@ -204,10 +208,12 @@ def _arguments(function: Callable[..., Any], parameters: Parameters) -> Mapping:
             return binding.call_with_array(cast("list[Any]", value))
         raise BadArgument("$", "object or array" if by_position else "object", kind_of(value))
 
-    return _untyped(description, target, binding.call_empty, "an object or array")
+    return _untyped(description, target, binding.call_empty, "an object or array", schema)
 
 
-def _untyped(description: str, target: Callable[[Any], Any], call_empty: Callable[[], Any], wanted: str) -> Mapping:
+def _untyped(
+    description: str, target: Callable[[Any], Any], call_empty: Callable[[], Any], wanted: str, schema: Schema
+) -> Mapping:
     return Mapping(
         description,
         _any_msgpack,
@@ -216,7 +222,7 @@ def _untyped(description: str, target: Callable[[Any], Any], call_empty: Callabl
         target,
         call_empty,
         wants_raw=False,
-        argument_type=Any,
+        schema=schema,
     )
 
 

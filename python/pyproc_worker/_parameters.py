@@ -29,7 +29,8 @@ class Parameter:
     Attributes:
         name: Its name.
         type: What msgspec decodes for it; `Any` if unannotated or of a type that msgspec does not know.
-        annotation: The annotation as it was resolved.
+        annotation: The annotation as it was resolved; `inspect.Parameter.empty` without one, its text where
+            its names are not defined.
         default: The default, or `inspect.Parameter.empty`.
         by_position: Whether an array can fill it; an object always can.
     """
@@ -55,7 +56,7 @@ class Parameters:
         var_positional: The name of `*args`, or None.
         var_keyword: Whether there is `**kw`.
         cancel_event: Whether pyproc has to pass an event.
-        returns: The annotation of the result, `Any` without one.
+        returns: The annotation of the result, as a parameter's.
         text: The signature as Python prints it.
     """
 
@@ -104,7 +105,11 @@ def inspect_parameters(function: Callable[..., Any]) -> Parameters | None:
             checked = checked_type(annotation)
             named.append(Parameter(name, checked, annotation, parameter.default, by_position))
     returns = hints.resolve(signature.return_annotation)
-    return Parameters(tuple(named), var_positional, var_keyword, cancel_event, returns, str(signature))
+    shown = signature.replace(
+        parameters=[it.replace(annotation=_bare(hints.resolve(it.annotation))) for it in signature.parameters.values()],
+        return_annotation=_bare(returns),
+    )
+    return Parameters(tuple(named), var_positional, var_keyword, cancel_event, returns, str(shown))
 
 
 def checked_type(annotation: Any) -> Any:
@@ -181,6 +186,11 @@ def _without_alias(annotation: Any) -> Any:
     return annotation
 
 
+def _bare(annotation: Any) -> Any:
+    """An annotation without what is only for the schema."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
+
+
 def _members(annotation: Any) -> set[Any]:
     if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
         return set(typing.get_args(annotation))
@@ -200,11 +210,9 @@ class _Hints:
         self._globals = cast("dict[str, Any]", getattr(inner, "__globals__", {}))
 
     def resolve(self, annotation: Any) -> Any:
-        if annotation is inspect.Parameter.empty:
-            return Any
         if isinstance(annotation, str):
             try:
                 return eval(annotation, dict(self._globals))  # noqa: S307 - the worker's own source text
             except Exception:  # noqa: BLE001 - names that only a type checker sees
-                return Any
+                return annotation
         return annotation

@@ -175,11 +175,11 @@ def test_schemas():
     one, two, three, _ = load(registry.exposures())
     assert json.loads(one.parameters)["$defs"]["Features"]["properties"] == {"value": {"type": "number"}}
     assert json.loads(one.returns) == {"type": "object", "additionalProperties": {"type": "integer"}}
-    schema = json.loads(two.parameters)["$defs"]["Arguments"]
-    assert schema["properties"]["a"] == {"type": "integer"}
+    schema = json.loads(two.parameters)["anyOf"][0]
+    assert schema["properties"] == {"a": {"type": "integer"}, "b": {"type": "integer", "default": 2}}
     assert schema["required"] == ["a"]
     assert json.loads(two.returns) == {"type": "integer"}
-    assert three.parameters == "{}"
+    assert json.loads(three.parameters) == {"type": "string", "contentMediaType": "application/octet-stream"}
     assert three.returns == "{}"
 
 

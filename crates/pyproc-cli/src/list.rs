@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use pyproc::FunctionInfo;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::options::ListOptions;
 use crate::output;
+use crate::schema::Schema;
 
 /// A function as `--json` and the gateway show it.
 #[derive(Serialize)]
@@ -21,12 +22,23 @@ pub(crate) struct Listed<'f> {
     timeout: Option<String>,
     doc: Option<&'f str>,
     body: &'f str,
-    parameters: Option<&'f RawValue>,
-    returns: Option<&'f RawValue>,
+    parameters: Value,
+    returns: Value,
+    /// Which parts of the two schemas are `{}` because they could not be described.
+    warnings: Vec<String>,
 }
 
 impl<'f> Listed<'f> {
     pub(crate) fn new(function: &'f FunctionInfo) -> Self {
+        let parameters = Schema::read(function.parameters.as_deref(), "the body");
+        let returns = Schema::read(function.returns.as_deref(), "the result");
+        let mut warnings = parameters.warnings;
+        for warning in returns.warnings {
+            // A type that is taken and given is in both.
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
         Self {
             name: &function.name,
             signature: &function.signature,
@@ -34,8 +46,9 @@ impl<'f> Listed<'f> {
             timeout: function.timeout.map(limit),
             doc: function.doc.as_deref(),
             body: &function.body_mapping,
-            parameters: function.parameters.as_deref().and_then(schema),
-            returns: function.returns.as_deref().and_then(schema),
+            parameters: parameters.value,
+            returns: returns.value,
+            warnings,
         }
     }
 
@@ -52,11 +65,10 @@ impl<'f> Listed<'f> {
         if let Some(timeout) = &self.timeout {
             line("limit: ", timeout);
         }
-        if let Some(parameters) = self.parameters {
-            line("takes: ", shown(parameters));
-        }
-        if let Some(returns) = self.returns {
-            line("gives: ", shown(returns));
+        line("takes: ", &shown(&self.parameters));
+        line("gives: ", &shown(&self.returns));
+        for warning in &self.warnings {
+            line("warning: ", warning);
         }
         let kind = if self.is_async { "async " } else { "" };
         format!("{kind}{}{}\n{text}", self.name, self.signature)
@@ -81,16 +93,11 @@ pub(crate) fn run(options: ListOptions) -> Result<(), Failure> {
 }
 
 /// A schema as text; the one that every value fits has no news in it.
-fn shown(schema: &RawValue) -> &str {
-    match schema.get() {
-        "{}" => "anything",
-        schema => schema,
+fn shown(schema: &Value) -> String {
+    match schema.as_object() {
+        Some(members) if members.is_empty() => "anything".to_owned(),
+        _ => schema.to_string(),
     }
-}
-
-/// A schema that came from the worker, if it is JSON.
-fn schema(text: &str) -> Option<&RawValue> {
-    serde_json::from_str(text).ok()
 }
 
 fn limit(timeout: Duration) -> String {
@@ -111,11 +118,12 @@ mod tests {
         function.doc = Some("Predicts.\n\nSlowly.".into());
         function.body_mapping = "the whole body as `req`".into();
         function.parameters = Some(r#"{"type":"object"}"#.into());
-        function.returns = Some("not JSON".into());
+        function.returns = Some(r#"{"$comment":"pyproc: no annotation"}"#.into());
         assert_eq!(
             Listed::new(&function).text(),
             "async predict(req: Features) -> float\n    Predicts.\n\n    Slowly.\n    \
-             body: the whole body as `req`\n    limit: 10m\n    takes: {\"type\":\"object\"}\n"
+             body: the whole body as `req`\n    limit: 10m\n    takes: {\"type\":\"object\"}\n    gives: anything\n    \
+             warning: the result is not described: no annotation\n"
         );
     }
 }

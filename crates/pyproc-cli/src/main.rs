@@ -15,6 +15,7 @@ mod log;
 mod options;
 mod otlp;
 mod output;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             log::start_for_command()?;
             bench::run(arguments.resolve()?)
         }
+        Command::Serve(_) if serve::init::is_first_process() => serve::init::run(),
         Command::Serve(arguments) => {
             let effective = config::load(arguments.flags)?;
             let settings = &effective.settings;

@@ -10,10 +10,10 @@ use pyproc_ipc::lane::{Answer, AnswerBody};
 use pyproc_ipc::record::Kind;
 use pyproc_ipc::wait::SpinBudget;
 
-use crate::attend::Attention;
 use crate::calls::{CallData, Outcome, SegmentAnswer};
 use crate::error::CallError;
 use crate::lanes::Ends;
+use crate::lookout::Post;
 use crate::metrics::tally::Tally;
 use crate::scheduler::{Answered, Ended, Nanos, Scheduler, Spec};
 use crate::slab::Key;
@@ -58,7 +58,7 @@ pub(crate) struct Core {
     /// Who looks for answers.
     leader: Option<Key>,
     /// Looks for them in place of the callers.
-    pub(crate) attention: Option<Attention>,
+    pub(crate) lookout: Option<Post>,
     /// Calls that are done and whose callers have been woken but have not polled yet.
     untaken: usize,
     last_turn: Nanos,
@@ -101,7 +101,7 @@ impl Core {
             spin_cap_ns: spin_ns,
             assist: false,
             leader: None,
-            attention: None,
+            lookout: None,
             untaken: 0,
             last_turn: 0,
             ticking: false,
@@ -133,7 +133,7 @@ impl Core {
         spec.made = self.time(now, spec.timeout);
         let bytes = data.bytes();
         self.ends.may_wait = self.leader.is_some() && self.ticking;
-        self.ends.gathers = self.attention.is_some();
+        self.ends.gathers = self.lookout.is_some();
         self.ends.rang = false;
         let submitted = self.scheduler.submit(now, spec, data, &mut self.ends);
         self.ends.may_wait = false;

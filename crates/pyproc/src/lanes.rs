@@ -228,7 +228,7 @@ pub(crate) struct Ends {
     pub(crate) ends: Vec<Option<WorkerEnd>>,
     /// A leader will look at the lanes soon: what a busy worker cannot use yet may wait for it.
     pub(crate) may_wait: bool,
-    /// An attendant will look at the lanes once all tasks have run: calls wait for it, as one batch.
+    /// A lookout will look at the lanes once all tasks have run: calls wait for it, as one batch.
     pub(crate) gathers: bool,
     /// A worker slept when it was given a call.
     pub(crate) rang: bool,

@@ -3,7 +3,6 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod allocate;
-mod attend;
 pub mod blocking;
 mod board;
 mod body;
@@ -20,6 +19,7 @@ mod future;
 pub mod fuzzing;
 mod health;
 mod lanes;
+mod lookout;
 pub mod metrics;
 mod oom;
 mod pool;
@@ -38,7 +38,6 @@ mod trace;
 mod watch;
 
 pub use allocate::BodyMut;
-pub use attend::{Attendant, Look};
 pub use body::{Body, Reply};
 #[cfg(feature = "schema")]
 pub use config::schema;
@@ -48,6 +47,7 @@ pub use error::{
     CallError, ConfigErrors, Exit, OutOfMemory, Part, Phase, Problem, Retry, ShutdownError,
     StartError,
 };
+pub use lookout::{Look, Lookout};
 // For the program `pyproc`, which misses keys and variables as a pool misses functions.
 #[doc(hidden)]
 pub use error::nearest;

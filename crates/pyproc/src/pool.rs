@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::allocate::BodyMut;
-use crate::attend::Attendant;
 use crate::board::Board;
 use crate::body::Reply;
 use crate::config::{PoolConfig, Settings};
@@ -21,6 +20,7 @@ use crate::driver::Driver;
 use crate::error::{CallError, ShutdownError, StartError};
 use crate::functions::{FunctionInfo, Functions};
 use crate::health::Health;
+use crate::lookout::Lookout;
 use crate::metrics::publish::Publisher;
 use crate::replies::ReplyMemory;
 use crate::request::Request;
@@ -316,12 +316,12 @@ impl Pool {
     }
 
     /// Takes over from callers the looking for answers: for a server whose runtime has many other tasks.
-    /// See [`Attendant`].
+    /// See [`Lookout`].
     ///
     /// # Errors
-    /// Out of descriptors; or somebody attends already, of which there can be one at a time.
-    pub fn attend(&self) -> std::io::Result<Attendant> {
-        Attendant::new(&self.handle.shared)
+    /// Out of descriptors; or the pool has one already.
+    pub fn lookout(&self) -> std::io::Result<Lookout> {
+        Lookout::new(&self.handle.shared)
     }
 
     /// Hands on to the program's recorder everything that has happened until now: call it before a

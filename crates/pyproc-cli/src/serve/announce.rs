@@ -11,8 +11,8 @@ use super::app::App;
 use super::connections::Connections;
 use super::sample;
 use super::settings::{Listen, Settings};
-use crate::log;
 use crate::config::gateway::GatewayConfig;
+use crate::log;
 
 /// Descriptors that are not for clients: workers, logs, files that are read.
 const OWN_DESCRIPTORS: u64 = 128;

@@ -1,15 +1,19 @@
 //! What all requests share: the pool, how far the gateway is, and its bounds.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use pyproc::{Health, Pool};
 
 use super::connections::Connections;
 use super::load::Load;
 use super::memory::Memory;
+use super::openapi;
+use super::recorder::Recorder;
 use super::settings::Settings;
 use super::tokens::Tokens;
 
@@ -23,7 +27,10 @@ pub(super) struct App {
     /// What answers take that are on their way.
     pub(super) answers: Arc<Memory>,
     pub(super) load: Load,
+    pub(super) recorder: Recorder,
     pool: OnceLock<Pool>,
+    /// The document at `/openapi.json`.
+    openapi: OnceLock<Bytes>,
     phase: AtomicU8,
     /// The time until the next worker starts, while there is none and there will not be one soon.
     outage: Mutex<Option<Duration>>,
@@ -55,7 +62,9 @@ impl App {
             connections,
             tokens,
             load: Load::default(),
+            recorder: Recorder::default(),
             pool: OnceLock::new(),
+            openapi: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
             outage: Mutex::new(None),
             settings,
@@ -77,7 +86,12 @@ impl App {
 
     /// The workers are up.
     pub(super) fn started(self: &Arc<Self>, pool: &Pool) {
+        let functions = pool.functions();
+        let document = openapi::document(&functions, &self.target(), self.tokens.is_some());
+        self.recorder
+            .functions(functions.into_iter().map(|function| function.name));
         // There is one start.
+        let _ = self.openapi.set(document.to_string().into());
         let _ = self.pool.set(pool.clone());
         self.phase.store(Phase::Serving as u8, Relaxed);
         let app = Arc::clone(self);
@@ -92,6 +106,27 @@ impl App {
     /// The signal to stop has come.
     pub(super) fn stopping(&self) {
         self.phase.store(Phase::Stopping as u8, Relaxed);
+    }
+
+    /// What the workers run, without the folder that it is in.
+    pub(super) fn target(&self) -> String {
+        let target = &self.settings.pool.target;
+        let name = Path::new(target).file_name();
+        name.map_or_else(|| target.clone(), |name| name.to_string_lossy().into())
+    }
+
+    /// The document at `/openapi.json`, once the functions are known.
+    pub(super) fn openapi(&self) -> Option<Bytes> {
+        self.openapi.get().cloned()
+    }
+
+    /// Why no call has a chance now, or should be sent here.
+    pub(super) fn not_ready(&self) -> Option<String> {
+        match self.phase() {
+            Phase::Starting => Some("the workers are not up yet".to_owned()),
+            Phase::Stopping => Some("the gateway is shutting down".to_owned()),
+            Phase::Serving => self.pool().and_then(|pool| pool.health().reason),
+        }
     }
 
     /// How long no call has a chance, when that is long.

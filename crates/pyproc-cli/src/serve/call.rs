@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use hyper::{Method, Response};
+use hyper::{HeaderMap, Method, Response};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
@@ -31,22 +31,29 @@ pub(super) async fn call(
     body: Incoming,
     told: &Told<'_>,
 ) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
+    let function = percent_decode_str(name).decode_utf8_lossy();
+    let timed = app.recorder.begin(&function);
     let mut body = Some(body);
-    let reply = answer(app, name, parts, &mut body, told).await;
+    let reply = answer(app, &function, parts, &mut body, told).await;
     match reply.and_then(|reply| response(app, reply)) {
-        Ok(response) => (Ok(response), None),
-        Err(problem) => (Err(problem), body),
+        Ok(response) => {
+            timed.answered(response.status());
+            (Ok(response), None)
+        }
+        Err(problem) => {
+            timed.failed(&problem, told.id().as_str());
+            (Err(problem), body)
+        }
     }
 }
 
 async fn answer(
     app: &App,
-    name: &str,
+    function: &str,
     parts: &Parts,
     body: &mut Option<Incoming>,
     told: &Told<'_>,
 ) -> Result<Reply, Problem> {
-    let function = percent_decode_str(name).decode_utf8_lossy();
     if parts.method != Method::POST {
         let path = parts.uri.path();
         return Err(Problem::method_not_allowed(
@@ -62,21 +69,21 @@ async fn answer(
         return Err(Problem::not_found(parts.uri.path()));
     };
     let (arguments, _share) = if incoming.is_end_stream() {
-        (Body::empty(), None)
+        (nothing(&parts.headers), None)
     } else {
         let content_type = media::body(&parts.headers);
         // An empty body in pieces needs no type, so that is not decided before it has come.
         let (bytes, share) = match receive(app, incoming).await {
-            Ok((bytes, _)) if bytes.is_empty() => (Body::empty(), None),
+            Ok((bytes, _)) if bytes.is_empty() => (nothing(&parts.headers), None),
             Ok((bytes, share)) => (described(content_type?, bytes), Some(share)),
-            Err(problem) => return Err(problem.of_function(&function)),
+            Err(problem) => return Err(problem.of_function(function)),
         };
         (bytes, share)
     };
     *body = None;
 
     let request = pool
-        .request(&function)
+        .request(function)
         .body(arguments)
         .accept(wanted.content_type);
     let mut request = told.describe(request);
@@ -91,7 +98,7 @@ async fn answer(
             app.load.answered();
             Ok(reply)
         }
-        Err(error) => Err(failed(app, error, &function)),
+        Err(error) => Err(failed(app, error, function)),
     }
 }
 
@@ -115,6 +122,14 @@ fn available(app: &App) -> Result<&Pool, Problem> {
                 .unwrap_or_else(|| "no worker is up".to_owned()),
             outage,
         )),
+    }
+}
+
+/// No body; or none of its bytes, where it is said to be bytes: a file may be empty.
+fn nothing(headers: &HeaderMap) -> Body {
+    match media::body(headers) {
+        Ok(ContentType::Raw) => Body::raw(Bytes::new()),
+        _ => Body::empty(),
     }
 }
 

@@ -81,7 +81,11 @@ pub(super) async fn serve(stream: Stream, open: Open, site: Site, protocol: Arc<
             _ => {}
         }
         // A client that broke the protocol has been told, and one that is gone cannot be.
-        connection.as_mut().poll(context).map(drop)
+        connection.as_mut().poll(context).map(|ended| {
+            if let Err(error) = ended {
+                tracing::debug!("a connection broke: {error}");
+            }
+        })
     })
     .await;
 }

@@ -25,13 +25,13 @@ const PASSED_ON: [Signal; 6] = [
 ];
 
 /// Whether orphans of this process' namespace become its children.
-pub(super) fn is_first_process() -> bool {
+pub(crate) fn is_first_process() -> bool {
     std::process::id() == 1
 }
 
 /// Runs the same command line in a child until that ends, and ends as it did. When the first process
 /// is killed, the kernel kills all others of its namespace.
-pub(super) fn run() -> Result<(), Failure> {
+pub(crate) fn run() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -7,22 +7,26 @@
 mod announce;
 mod answer;
 mod app;
-mod attend;
 mod body;
 mod call;
 mod connection;
 mod connections;
-mod init;
+pub(crate) mod init;
 mod listener;
 mod load;
+mod lookout;
 mod media;
 mod memory;
+mod openapi;
 mod origin;
+mod page;
 mod pages;
 mod problem;
 mod prometheus;
+mod recorder;
 mod sample;
 pub(crate) mod settings;
+mod status;
 mod stop;
 mod streams;
 mod timeout;
@@ -56,9 +60,6 @@ const METRICS_CONNECTIONS: usize = 32;
 
 /// Serves until a signal comes, then until everything has its answer.
 pub(crate) fn run(mut settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
-    if init::is_first_process() {
-        return init::run();
-    }
     if let Some(traces) = &traces {
         traces.tell_workers(&mut settings.pool);
     }
@@ -129,7 +130,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    tasks.spawn(attend::attend(pool.clone()));
+    tasks.spawn(lookout::keep(pool.clone()));
     app.started(&pool);
     log::release();
     announce::ready(&app, &pool, &bound, metrics.as_ref());

@@ -1,4 +1,4 @@
-//! What the gateway answers beside calls: probes, the list of functions, and the metrics.
+//! What the gateway answers beside calls: probes, what the functions are, and the metrics.
 
 use std::sync::Arc;
 
@@ -12,8 +12,10 @@ use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use super::app::{App, Phase};
+use super::app::App;
+use super::page;
 use super::problem::Problem;
+use super::status::status;
 use super::trace::REQUEST_ID;
 use crate::list::Listed;
 
@@ -26,6 +28,9 @@ pub(super) fn gateway(app: Arc<App>) -> Router {
         .route("/readyz", get(ready))
         .route("/startupz", get(started))
         .route("/v1/functions", get(functions))
+        .route("/v1/status", get(status))
+        .route("/openapi.json", get(openapi))
+        .merge(page::files())
         .fallback(not_found)
         .with_state(app)
         .method_not_allowed_fallback(method_not_allowed)
@@ -83,11 +88,7 @@ async fn alive() -> Response {
 
 /// Whether calls have a chance: a worker is up, and the gateway is not about to stop.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    Probe::of(match app.phase() {
-        Phase::Starting => Some("the workers are not up yet".to_owned()),
-        Phase::Stopping => Some("the gateway is shutting down".to_owned()),
-        Phase::Serving => app.pool().and_then(|pool| pool.health().reason),
-    })
+    Probe::of(app.not_ready())
 }
 
 /// Whether the pool has come up once.
@@ -98,15 +99,27 @@ async fn started(State(app): State<Arc<App>>) -> Response {
 
 async fn functions(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let Some(pool) = app.pool() else {
-        let problem = "the workers are not up yet; try again soon";
-        return respond(
-            &headers,
-            Problem::unavailable("not_ready", problem, super::connections::TICK),
-        );
+        return not_up(&headers);
     };
     let functions = pool.functions();
     let listed: Vec<Listed<'_>> = functions.iter().map(Listed::new).collect();
     json(StatusCode::OK, &listed)
+}
+
+async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    match app.openapi() {
+        Some(document) => in_json(StatusCode::OK, document),
+        None => not_up(&headers),
+    }
+}
+
+/// The functions are not known yet.
+fn not_up(headers: &HeaderMap) -> Response {
+    let problem = "the workers are not up yet; try again soon";
+    respond(
+        headers,
+        Problem::unavailable("not_ready", problem, super::connections::TICK),
+    )
 }
 
 async fn not_found(request: Request) -> Response {
@@ -129,10 +142,13 @@ pub(super) fn respond(headers: &HeaderMap, problem: Problem) -> Response {
 
 /// An answer in JSON that is never kept.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    let text = serde_json::to_vec(value).unwrap_or_default();
+    in_json(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+fn in_json(status: StatusCode, text: impl Into<Body>) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CACHE_CONTROL, NO_STORE),
     ];
-    (status, headers, text).into_response()
+    (status, headers, text.into()).into_response()
 }

@@ -61,7 +61,15 @@ fn value(schema: &Value, root: &Value, depth: usize) -> Value {
         }
         Some("integer") => json!(number("minimum").unwrap_or(1)),
         Some("number") => json!(number("minimum").map_or(1.5, |least| least as f64)),
-        Some("string") => json!("text"),
+        Some("string") => json!(match schema.get("format").and_then(Value::as_str) {
+            Some("date") => "2026-01-31",
+            Some("time") => "12:00:00Z",
+            Some("date-time") => "2026-01-31T12:00:00Z",
+            Some("duration") => "PT1H",
+            Some("uuid") => "00000000-0000-4000-8000-000000000000",
+            Some("decimal") => "1.50",
+            _ => "text",
+        }),
         Some("boolean") => json!(true),
         _ => Value::Null,
     }

@@ -79,6 +79,10 @@ impl<'r> Told<'r> {
         }
     }
 
+    pub(super) fn id(&self) -> &RequestId {
+        self.id
+    }
+
     /// What the request's work is done in.
     pub(super) fn span(&self) -> Span {
         self.span.clone()

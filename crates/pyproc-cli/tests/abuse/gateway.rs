@@ -218,8 +218,10 @@ impl Gateway {
 
 impl Drop for Gateway {
     /// Stops it as a supervisor does; it has to end well, with everything it started.
+    #[expect(clippy::print_stderr, reason = "a test that fails has to say why")]
     fn drop(&mut self) {
         if thread::panicking() {
+            eprintln!("The gateway said: {:#?}", self.output.lines());
             let _ = self.process.kill();
             let _ = self.process.wait();
             return;

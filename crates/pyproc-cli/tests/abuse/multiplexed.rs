@@ -33,6 +33,8 @@ async fn connect(address: SocketAddr) -> Sender {
     let stream = TcpStream::connect(address).await.expect("a connection");
     let (sender, connection) = Builder::new()
         .initial_connection_window_size(1 << 30)
+        // Until the gateway has said how many there may be.
+        .initial_max_send_streams(100)
         .handshake(stream)
         .await
         .expect("HTTP/2");

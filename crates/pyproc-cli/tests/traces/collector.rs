@@ -55,8 +55,13 @@ pub(crate) struct Collector {
 impl Collector {
     /// Over plain HTTP, or TLS.
     pub(crate) fn start(tls: Option<TlsAcceptor>) -> Self {
+        Self::start_at("127.0.0.1:0", tls)
+    }
+
+    /// The same at this address.
+    pub(crate) fn start_at(place: &str, tls: Option<TlsAcceptor>) -> Self {
         let kept = Arc::new(Kept::default());
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listener = std::net::TcpListener::bind(place).expect("a free port");
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("tokio's way");
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -67,7 +67,7 @@ impl Client {
         let length = body.len();
         write!(
             stream,
-            "POST /v1/call/{function} HTTP/1.1\r\nHost: shop.test:81\r\nUser-Agent: test/1\r\nConnection: close\r\n\
+            "POST /v1/call/{function} HTTP/1.1\r\nHost: localhost:81\r\nUser-Agent: test/1\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         )
         .expect("a request");

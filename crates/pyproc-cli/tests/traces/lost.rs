@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::collector::Collector;
 use crate::gateway::Gateway;
+use crate::{client, find};
 
 /// Batches leave quickly and fail quickly, so that several of them do.
 const IMPATIENT: [(&str, &str); 2] = [
@@ -82,7 +83,7 @@ fn a_full_queue_drops_spans_and_says_so() {
 }
 
 #[test]
-fn a_collector_that_comes_back_gets_what_is_made_from_then_on() {
+fn a_collector_that_refuses_is_told_with_its_status() {
     let collector = Collector::start(None);
     // One that refuses: there is nothing at its path.
     let variables = [
@@ -96,4 +97,24 @@ fn a_collector_that_comes_back_gets_what_is_made_from_then_on() {
     assert!(message.contains("400"), "{message}");
     gateway.stop();
     assert_eq!(collector.spans().len(), 0);
+}
+
+#[test]
+fn a_collector_that_comes_back_gets_what_is_made_from_then_on() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = nobody.local_addr().expect("an address");
+    drop(nobody);
+    let url = format!("http://{address}");
+    let mut gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &IMPATIENT);
+    assert_eq!(gateway.call("price", r#""tea""#, &[]).status, 200);
+    let collector = address.to_string();
+    gateway.line(|line| line["collector"] == collector);
+    let back = Collector::start_at(&collector, None);
+    let (trace, _, header) = client(1);
+    let answer = gateway.call("price", r#""tea""#, &[("traceparent", &header)]);
+    assert_eq!(answer.status, 200);
+    let line = gateway.line(|line| line["message"] == "traces arrive at the collector again");
+    assert_eq!(line["lost"], 2);
+    gateway.stop();
+    find(&back.spans(), &trace, "pyproc.call");
 }

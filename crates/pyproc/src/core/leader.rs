@@ -9,7 +9,7 @@
 use std::mem;
 
 use super::{BATCH, Core};
-use crate::attend::Attention;
+use crate::lookout::Post;
 use crate::scheduler::Nanos;
 use crate::slab::Key;
 
@@ -31,10 +31,8 @@ impl Core {
 
     /// Are there calls whose answers no caller looks for?
     pub(crate) fn nobody_looks(&self) -> bool {
-        let attended = self.attention.as_ref();
-        self.leader.is_none()
-            && self.scheduler.busy() > 0
-            && attended.is_none_or(Attention::is_asleep)
+        let lookout = self.lookout.as_ref();
+        self.leader.is_none() && self.scheduler.busy() > 0 && lookout.is_none_or(Post::is_asleep)
     }
 
     /// Makes sure that somebody notices the next answer.
@@ -42,7 +40,7 @@ impl Core {
         if !self.nobody_looks() {
             return;
         }
-        if self.untaken == 0 || self.attention.is_some() {
+        if self.untaken == 0 || self.lookout.is_some() {
             self.arm();
         } else {
             self.tick();
@@ -87,7 +85,7 @@ impl Core {
     /// Is this caller the leader, or could it be?
     #[inline]
     pub(crate) fn may_lead(&self, key: Key) -> bool {
-        self.attention.is_none() && self.leader.is_none_or(|leader| leader == key)
+        self.lookout.is_none() && self.leader.is_none_or(|leader| leader == key)
     }
 
     /// Makes this caller the leader.
@@ -102,7 +100,7 @@ impl Core {
     /// What a caller whose call is not done should do.
     #[inline]
     pub(crate) fn waiting(&mut self, now: Nanos, key: Key, first: bool) -> Waiting {
-        if self.attention.is_some() {
+        if self.lookout.is_some() {
             self.rouse();
             return Waiting::Follow;
         }

@@ -149,7 +149,7 @@ impl Driver {
             }
         }
         core.ends.ends[worker] = Some(end);
-        if core.attention.is_some() {
+        if core.lookout.is_some() {
             core.direct_bell(&shared.epoll, worker);
         }
         let now = now_ns();

@@ -5,7 +5,6 @@
 
 mod support;
 
-mod attended;
 mod backpressure;
 mod bad_input;
 mod blocking;
@@ -16,6 +15,7 @@ mod health;
 mod large;
 mod limits;
 mod logs;
+mod lookout;
 mod metrics;
 mod runtimes;
 mod scheduling;

@@ -10,7 +10,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::support::{Isolation, PATIENCE, eventually, next_call_works, start, worker};
 
-fn attended<F: AsyncFnOnce()>(name: &str, test: F) {
+fn with_io<F: AsyncFnOnce()>(name: &str, test: F) {
     Isolation::named(name).run(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -21,18 +21,18 @@ fn attended<F: AsyncFnOnce()>(name: &str, test: F) {
 }
 
 /// As a program's task would.
-async fn attend(pool: Pool) {
-    let mut attendant = pool.attend().unwrap();
+async fn keep(pool: Pool) {
+    let mut lookout = pool.lookout().unwrap();
     // What `AsyncFd` owns, nobody else closes.
     #[expect(deprecated, reason = "sound for a descriptor that is owned")]
-    let bells = AsyncFd::new(attendant.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    let bells = AsyncFd::new(lookout.as_fd().try_clone_to_owned().unwrap()).unwrap();
     drop(pool);
     poll_fn(|context| {
-        while attendant.look(context) == Look::Sleep {
+        while lookout.look(context) == Look::Sleep {
             ready!(bells.poll_read_ready(context))
                 .unwrap()
                 .clear_ready();
-            attendant.heard();
+            lookout.heard();
         }
         context.waker().wake_by_ref();
         Poll::<()>::Pending
@@ -57,15 +57,15 @@ const FUNCTIONS: &str = "
 ";
 
 #[test]
-fn everybody_gets_an_answer_with_an_attendant_and_after_it() {
-    attended(
+fn everybody_gets_an_answer_with_an_lookout_and_after_it() {
+    with_io(
         concat!(
             module_path!(),
-            "::everybody_gets_an_answer_with_an_attendant_and_after_it"
+            "::everybody_gets_an_answer_with_an_lookout_and_after_it"
         ),
         async || {
             let pool = start(worker(FUNCTIONS).workers(2)).await;
-            let attendant = tokio::spawn(attend(pool.clone()));
+            let lookout = tokio::spawn(keep(pool.clone()));
             let calls = |rounds: u64| {
                 let calls: Vec<_> = (0..48_u64)
                     .map(|caller| {
@@ -99,27 +99,27 @@ fn everybody_gets_an_answer_with_an_attendant_and_after_it() {
             // It goes while calls wait.
             let under_way = calls(10);
             tokio::task::yield_now().await;
-            attendant.abort();
+            lookout.abort();
             under_way.await;
             // Another may come.
-            let attendant = tokio::spawn(attend(pool.clone()));
+            let lookout = tokio::spawn(keep(pool.clone()));
             calls(10).await;
-            attendant.abort();
+            lookout.abort();
             pool.shutdown().await.expect("shutdown");
         },
     );
 }
 
 #[test]
-fn a_worker_that_dies_is_noticed_and_its_successor_is_attended() {
-    attended(
+fn a_worker_that_dies_is_noticed_and_its_successor_is_looked_after() {
+    with_io(
         concat!(
             module_path!(),
-            "::a_worker_that_dies_is_noticed_and_its_successor_is_attended"
+            "::a_worker_that_dies_is_noticed_and_its_successor_is_looked_after"
         ),
         async || {
             let pool = start(worker(FUNCTIONS)).await;
-            let attendant = tokio::spawn(attend(pool.clone()));
+            let lookout = tokio::spawn(keep(pool.clone()));
             for _ in 0..3 {
                 let died = tokio::time::timeout(PATIENCE, pool.call::<_, u64>("die", &1)).await;
                 assert!(matches!(
@@ -137,25 +137,25 @@ fn a_worker_that_dies_is_noticed_and_its_successor_is_attended() {
                 Err(CallError::Timeout { .. })
             ));
             next_call_works(&pool).await;
-            attendant.abort();
+            lookout.abort();
             pool.shutdown().await.expect("shutdown");
         },
     );
 }
 
 #[test]
-fn there_is_one_attendant_at_a_time() {
-    attended(
-        concat!(module_path!(), "::there_is_one_attendant_at_a_time"),
+fn there_is_one_lookout_at_a_time() {
+    with_io(
+        concat!(module_path!(), "::there_is_one_lookout_at_a_time"),
         async || {
             let pool = start(worker("")).await;
-            let first = pool.attend().unwrap();
-            let second = pool.attend().unwrap_err();
-            assert_eq!(second.to_string(), "somebody attends to the pool already");
+            let first = pool.lookout().unwrap();
+            let second = pool.lookout().unwrap_err();
+            assert_eq!(second.to_string(), "the pool has a lookout already");
             drop(first);
             // Without it, callers look for themselves.
             next_call_works(&pool).await;
-            drop(pool.attend().unwrap());
+            drop(pool.lookout().unwrap());
             pool.shutdown().await.expect("shutdown");
         },
     );

@@ -1,8 +1,8 @@
-//! [`Attendant`]: looks for answers in place of the callers, as a task of a runtime that has more to do.
+//! [`Lookout`]: looks for answers in place of the callers, as a task of a runtime that has more to do.
 //!
 //! Without one, a caller that waits looks by itself, and keeps its thread meanwhile: that is the fastest
 //! way for one call and for many calls that are all there is. A server with many connections has other
-//! tasks that could run; what they submit belongs into the same batch. An attendant looks between them,
+//! tasks that could run; what they submit belongs into the same batch. A lookout looks between them,
 //! and the workers wake the runtime itself instead of the pool's own thread.
 
 use std::fmt;
@@ -31,8 +31,8 @@ const CROWD: u64 = 4;
 /// How long a look may take then.
 const CROWDED_NS: Nanos = 10_000;
 
-/// What the pool knows of its attendant.
-pub(crate) struct Attention {
+/// What the pool knows of its lookout.
+pub(crate) struct Post {
     /// Where the bells of all lanes are heard.
     bells: Arc<OwnedFd>,
     /// It waits to be woken, by a submission or by a bell.
@@ -42,7 +42,7 @@ pub(crate) struct Attention {
     crowded: bool,
 }
 
-impl Attention {
+impl Post {
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep
     }
@@ -52,19 +52,19 @@ impl Core {
     /// A call has been submitted: its answer is to be looked for.
     #[inline]
     pub(crate) fn rouse(&mut self) {
-        if let Some(attention) = &mut self.attention
-            && std::mem::take(&mut attention.asleep)
+        if let Some(post) = &mut self.lookout
+            && std::mem::take(&mut post.asleep)
         {
-            self.woken.extend(attention.waker.take());
+            self.woken.extend(post.waker.take());
             self.disarm();
         }
     }
 
     fn set_crowded(&mut self, crowded: bool) {
-        let Some(attention) = &mut self.attention else {
+        let Some(post) = &mut self.lookout else {
             return;
         };
-        if std::mem::replace(&mut attention.crowded, crowded) != crowded {
+        if std::mem::replace(&mut post.crowded, crowded) != crowded {
             for end in self.ends.ends.iter().flatten() {
                 end.lane.set_crowded(crowded);
             }
@@ -72,12 +72,10 @@ impl Core {
     }
 
     fn is_crowded(&self) -> bool {
-        self.attention
-            .as_ref()
-            .is_some_and(|attention| attention.crowded)
+        self.lookout.as_ref().is_some_and(|post| post.crowded)
     }
 
-    /// A worker that is up rings the attendant if there is one, and the driver otherwise. Where that cannot
+    /// A worker that is up rings the lookout if there is one, and the driver otherwise. Where that cannot
     /// be arranged, the driver goes on hearing it.
     pub(crate) fn direct_bell(&mut self, driver: &OwnedFd, worker: usize) {
         let Some(Some(end)) = self.ends.ends.get(worker) else {
@@ -86,10 +84,10 @@ impl Core {
         let data = epoll::EventData::new_u64(bell_data(worker, end.generation));
         let bell = end.lane.bell();
         // Without flags the driver still hears of the end of a worker.
-        let heard = match &self.attention {
-            Some(attention) => {
-                end.lane.set_crowded(attention.crowded);
-                if epoll::add(&*attention.bells, bell, data, epoll::EventFlags::IN).is_err() {
+        let heard = match &self.lookout {
+            Some(post) => {
+                end.lane.set_crowded(post.crowded);
+                if epoll::add(&*post.bells, bell, data, epoll::EventFlags::IN).is_err() {
                     return;
                 }
                 epoll::EventFlags::empty()
@@ -105,12 +103,12 @@ impl Core {
 }
 
 /// Looks for the answers to a pool's calls, so that their callers need not; from
-/// [`Pool::attend`](crate::Pool::attend).
+/// [`Pool::lookout`](crate::Pool::lookout).
 ///
 /// It belongs to no runtime: a task calls [`look`](Self::look) each time it is polled and does as it is
 /// told, and meanwhile waits for its descriptor to become readable. It does not keep the pool alive, and
 /// when it is dropped callers look by themselves again.
-pub struct Attendant {
+pub struct Lookout {
     shared: Arc<Shared>,
     bells: Arc<OwnedFd>,
     /// The pool's activity at the last look.
@@ -123,9 +121,10 @@ pub struct Attendant {
     offered: Nanos,
 }
 
-/// What a task that attends should do.
+/// What the task of a lookout should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub enum Look {
     /// Let other tasks run, then look again.
     Again,
@@ -133,17 +132,17 @@ pub enum Look {
     Sleep,
 }
 
-impl Attendant {
+impl Lookout {
     pub(crate) fn new(shared: &Arc<Shared>) -> io::Result<Self> {
         let bells = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let mut core = shared.core.lock();
-        if core.attention.is_some() {
+        if core.lookout.is_some() {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
-                "somebody attends to the pool already",
+                "the pool has a lookout already",
             ));
         }
-        core.attention = Some(Attention {
+        core.lookout = Some(Post {
             bells: Arc::clone(&bells),
             asleep: false,
             waker: None,
@@ -168,6 +167,11 @@ impl Attendant {
     pub fn look(&mut self, context: &Context<'_>) -> Look {
         let shared = Arc::clone(&self.shared);
         let mut core = shared.core.lock();
+        if let Some(post) = &mut core.lookout
+            && std::mem::take(&mut post.asleep)
+        {
+            core.disarm();
+        }
         let now = now_ns();
         let more = core.drain(now);
         let happened = core.activity.wrapping_sub(self.seen);
@@ -184,10 +188,10 @@ impl Attendant {
             self.since += between;
         }
         let waits = core.scheduler.sent() > 0;
-        let budget = match core.is_crowded() {
-            true => core.spin_ns().min(CROWDED_NS),
-            false => core.spin_ns(),
-        };
+        let mut budget = core.spin_ns();
+        if core.is_crowded() {
+            budget = budget.min(CROWDED_NS);
+        }
         if more || (waits && (happened > 0 || now.saturating_sub(self.since) < budget)) {
             shared.unlock(core);
             self.again(now, idle && happened == 0);
@@ -206,9 +210,9 @@ impl Attendant {
             core.set_crowded(false);
         }
         self.burst = 0;
-        if let Some(attention) = &mut core.attention {
-            attention.asleep = true;
-            attention.waker = Some(context.waker().clone());
+        if let Some(post) = &mut core.lookout {
+            post.asleep = true;
+            post.waker = Some(context.waker().clone());
         }
         shared.unlock(core);
         Look::Sleep
@@ -254,17 +258,17 @@ impl Attendant {
     }
 }
 
-impl AsFd for Attendant {
+impl AsFd for Lookout {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bells.as_fd()
     }
 }
 
-impl Drop for Attendant {
+impl Drop for Lookout {
     fn drop(&mut self) {
         let shared = Arc::clone(&self.shared);
         let mut core = shared.core.lock();
-        core.attention = None;
+        core.lookout = None;
         for worker in 0..core.ends.ends.len() {
             core.direct_bell(&shared.epoll, worker);
         }
@@ -274,8 +278,8 @@ impl Drop for Attendant {
     }
 }
 
-impl fmt::Debug for Attendant {
+impl fmt::Debug for Lookout {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Attendant").finish_non_exhaustive()
+        formatter.debug_struct("Lookout").finish_non_exhaustive()
     }
 }

@@ -8,24 +8,25 @@ use std::task::{Poll, ready};
 use pyproc::{Look, Pool};
 use tokio::io::unix::AsyncFd;
 
-/// Attends to the pool, for ever. Where that cannot be, callers look for themselves.
-pub(super) async fn attend(pool: Pool) {
-    if let Err(error) = look(&pool).await {
+/// Keeps it, for ever. Where that cannot be, callers look for themselves.
+pub(super) async fn keep(pool: Pool) {
+    if let Err(error) = look(pool).await {
         tracing::warn!("calls take longer than they could: {error}");
     }
 }
 
-async fn look(pool: &Pool) -> io::Result<()> {
-    let mut attendant = pool.attend()?;
+async fn look(pool: Pool) -> io::Result<()> {
+    let mut lookout = pool.lookout()?;
+    drop(pool);
     #[expect(
         deprecated,
         reason = "what could close its descriptor early must not be given; an OwnedFd cannot"
     )]
-    let bells = AsyncFd::new(attendant.as_fd().try_clone_to_owned()?)?;
+    let bells = AsyncFd::new(lookout.as_fd().try_clone_to_owned()?)?;
     poll_fn(|context| {
-        while attendant.look(context) == Look::Sleep {
+        while lookout.look(context) == Look::Sleep {
             ready!(bells.poll_read_ready(context))?.clear_ready();
-            attendant.heard();
+            lookout.heard();
         }
         context.waker().wake_by_ref();
         Poll::Pending
