@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,7 @@ BUCKET = "pyproc-test"
 ACCOUNT = "pyproctest"
 
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x00020000, 0x40000000, 0x4000, 1 << 18
+PR_SET_PDEATHSIG = 1
 
 # Names that are reached over TLS, and the address of each here.
 NAMES = {
@@ -133,7 +135,15 @@ class Cloud:
 
     def _start(self, *command: str, port: tuple[str, int], **variables: str) -> None:
         log = (self.folder / f"{Path(command[0]).name}.log").open("wb")
-        child = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **variables}, cwd=self.folder)
+        child = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **variables},
+            cwd=self.folder,
+            # A run that is killed takes them along.
+            preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        )
         self.children.append(child)
         end = time.monotonic() + 60
         while time.monotonic() < end:
