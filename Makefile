@@ -52,12 +52,12 @@ examples: build $(VENV)/examples.stamp ## all examples, one after another: panda
 
 .PHONY: test
 test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp $(VENV)/deploy.stamp .tools/identity/stamp ## everything that is asserted; ends with what could not run
-	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
+	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
 	scripts/test
 
 .PHONY: test-deploy
 test-deploy: build $(VENV)/deploy.stamp ## the chart, the Kustomize tree and the image, on a real API server (part of make test)
-	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
+	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
 	scripts/test-deploy
 
 .PHONY: deploy-tools
@@ -78,7 +78,7 @@ snapshots: deploy-tools ## rewrite what the chart and the Kustomize tree render 
 
 .PHONY: test-identity
 test-identity: build .tools/identity/stamp ## the clouds' SDKs and `pyproc auth` against emulators (part of make test; needs root and Node.js)
-	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
+	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
 	scripts/test-identity
 
 .PHONY: bench
@@ -98,7 +98,7 @@ tables: ## rewrite the tables of the book that are generated from the code
 
 .PHONY: soak
 soak: build $(VENV)/test.stamp ## the long versions: 1,000 kills, 100,000 deadlines, one core, ten times in a row
-	@rm -f "$(NOT_RUN)" && export PYPROC_NOT_RUN="$(NOT_RUN)"
+	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
 	scripts/soak
 
 .PHONY: lint

@@ -143,7 +143,7 @@ fn not_run(what: &str, needs: &str) {
     use std::io::Write;
     let line = format!("bench: {what}: {needs} is not installed");
     eprintln!("{line}");
-    if let Some(list) = std::env::var_os("PYPROC_NOT_RUN") {
+    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
         let mut list = std::fs::File::options()
             .append(true)
             .create(true)

@@ -176,7 +176,8 @@ def _variadic(function: Callable[..., Any], parameters: Parameters) -> Mapping:
         return binding.call_with_array([value])
 
     description = "array by position, object by name" if named else "array by position, anything else as one argument"
-    schema = arguments_schema(parameters, binding.object_type, binding.array_type) if named else JSON | {"default": []}
+    anything: Schema = {**JSON, "default": []}
+    schema = arguments_schema(parameters, binding.object_type, binding.array_type) if named else anything
     return _untyped(description, target, binding.call_empty, "an object or array", schema)
 
 

@@ -112,9 +112,9 @@ def arguments_schema(parameters: Parameters, object_type: Any, array_type: Any) 
     fillable = bool(parameters.positional) or parameters.var_positional is not None
     if fillable and not any(parameter.required for parameter in parameters.keyword_only):
         ways.append(by_position)
-    schema = ways[0] if len(ways) == 1 else {"anyOf": ways}
+    schema: Schema = ways[0] if len(ways) == 1 else {"anyOf": ways}
     if not any(parameter.required for parameter in parameters.named):
-        schema = schema | {"default": {}}
+        schema["default"] = {}
     return _with_definitions(schema, definitions)
 
 
@@ -186,7 +186,7 @@ def _given(kind: type) -> Schema:
     for base, name in ((dict, "object"), (str, "string"), (int, "integer"), (float, "number")):
         if issubclass(kind, base):
             return {"type": name}
-    return _taken(kind)
+    return _taken(cast("Any", kind))
 
 
 def _shape(annotation: Any, leaves: list[Any], within: frozenset[Any]) -> Callable[[list[Schema]], Schema]:
@@ -251,10 +251,11 @@ def _fields(kind: Any) -> dict[str, Any] | None:
     if not isinstance(kind, type):
         return None
     hints = typing.get_type_hints(kind, include_extras=True)
+    described: Any = cast("Any", kind)
     if issubclass(kind, msgspec.Struct):
         return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-    if dataclasses.is_dataclass(kind):
-        return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-    if typing.is_typeddict(kind):
-        return cast("dict[str, Any]", hints)
+    if dataclasses.is_dataclass(described):
+        return {field.name: hints[field.name] for field in dataclasses.fields(described)}
+    if typing.is_typeddict(described):
+        return hints
     return None

@@ -12,7 +12,8 @@ async def app(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
     """The one route."""
-    assert scope["type"] == "http"
+    if scope["type"] != "http":
+        raise NotImplementedError(scope["type"])
     message = await receive()
     body = message.get("body", b"")
     while message.get("more_body"):

@@ -178,7 +178,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 fn not_run(reason: &str) {
-    if let Some(list) = std::env::var_os("PYPROC_NOT_RUN") {
+    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
         let mut list = OpenOptions::new()
             .append(true)
             .create(true)

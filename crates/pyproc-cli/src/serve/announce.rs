@@ -13,6 +13,7 @@ use super::sample;
 use super::settings::{Listen, Settings};
 use crate::config::gateway::GatewayConfig;
 use crate::log;
+use crate::schema::Schema;
 
 /// Descriptors that are not for clients: workers, logs, files that are read.
 const OWN_DESCRIPTORS: u64 = 128;
@@ -102,8 +103,7 @@ const NON_ALPHANUMERIC_BUT_MARKS: &AsciiSet =
 
 /// The part of the command that gives the argument: one that fits, as far as the schema says.
 fn body(function: &FunctionInfo) -> String {
-    let schema = function.parameters.as_deref().unwrap_or("{}");
-    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    let schema = Schema::read(function.parameters.as_deref(), "the body").value;
     match sample::of(&schema) {
         // Nothing is known about it; most functions that say nothing take an object.
         _ if schema == json!({}) => "--json '{}'".to_owned(),

@@ -286,7 +286,7 @@ pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
 /// Says that something could not be tested here.
 pub(crate) fn not_run(reason: &str) {
     use std::io::Write;
-    if let Some(list) = std::env::var_os("PYPROC_NOT_RUN") {
+    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
         let mut list = fs::OpenOptions::new()
             .append(true)
             .create(true)

@@ -4,7 +4,9 @@ import resource
 import socket
 import sys
 
-REQUEST = b"POST /v1/call/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n7"
+REQUEST = (
+    b"POST /v1/call/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n7"
+)
 
 # Fewer than may wait for a worker.
 AT_ONCE = 100

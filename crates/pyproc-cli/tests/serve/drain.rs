@@ -26,7 +26,9 @@ fn every_request_that_was_accepted_is_answered() {
             let (base, count, stopping) = (&server.base, &count, &stopping);
             scope.spawn(move || client_until_refused(base, client, count, stopping));
         }
+        let watchdog = Instant::now() + PATIENCE;
         while count.answered.load(Relaxed) < 500 {
+            assert!(Instant::now() < watchdog, "clients have no answers");
             std::thread::yield_now();
         }
         stopping.store(true, Relaxed);
@@ -56,7 +58,7 @@ fn client_until_refused(base: &str, client: u32, count: &Count, stopping: &Atomi
             value += 1;
             let body = format!(r#"{{"seconds": 0.002, "value": {value}}}"#);
             let request = format!(
-                "POST /v1/call/pause_async HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                "POST /v1/call/pause_async HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                  Content-Length: {}\r\n\r\n{body}",
                 body.len()
             );

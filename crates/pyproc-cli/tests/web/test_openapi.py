@@ -52,5 +52,6 @@ def test_the_gateway_does_what_it_says(typed, tmp_path):
     environment = os.environ | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    operations = len(document(typed)["paths"])
+    # The document itself has been read before.
+    operations = len(document(typed)["paths"].keys() - {"/openapi.json"})
     assert f"Tested: {operations}" in run.stdout

@@ -11,13 +11,15 @@ use tokio::io::unix::AsyncFd;
 use crate::support::{Isolation, PATIENCE, eventually, next_call_works, start, worker};
 
 fn with_io<F: AsyncFnOnce()>(name: &str, test: F) {
-    Isolation::named(name).run(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .unwrap();
-        runtime.block_on(test());
-    });
+            .unwrap()
+    };
+    // The first one opens what tokio keeps for signals as long as the process lives, where that is built in.
+    drop(runtime());
+    Isolation::named(name).run(|| runtime().block_on(test()));
 }
 
 /// As a program's task would.
@@ -57,11 +59,11 @@ const FUNCTIONS: &str = "
 ";
 
 #[test]
-fn everybody_gets_an_answer_with_an_lookout_and_after_it() {
+fn everybody_gets_an_answer_with_a_lookout_and_after_it() {
     with_io(
         concat!(
             module_path!(),
-            "::everybody_gets_an_answer_with_an_lookout_and_after_it"
+            "::everybody_gets_an_answer_with_a_lookout_and_after_it"
         ),
         async || {
             let pool = start(worker(FUNCTIONS).workers(2)).await;

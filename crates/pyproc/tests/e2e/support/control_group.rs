@@ -119,7 +119,7 @@ fn write(path: &Path, value: &str) -> io::Result<()> {
 }
 
 fn not_run(reason: &str) {
-    if let Some(list) = std::env::var_os("PYPROC_NOT_RUN") {
+    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
         let mut list = OpenOptions::new()
             .append(true)
             .create(true)
