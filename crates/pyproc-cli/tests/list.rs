@@ -20,6 +20,8 @@ fn functions_are_listed_for_people() {
         "{text}"
     );
     assert!(text.contains("\n    limit: 10m\n"), "{text}");
+    let warning = "\n    warning: the body is not described: no annotation\n";
+    assert!(text.contains(warning), "{text}");
 }
 
 #[test]
@@ -39,6 +41,15 @@ fn functions_are_listed_for_scripts() {
     assert_eq!(named("wait")["timeout"], "10m");
     assert_eq!(named("predict")["returns"], json!({"type": "number"}));
     assert_eq!(named("health")["async"], false);
+    assert_eq!(named("double")["parameters"], json!({}));
+    assert_eq!(
+        named("double")["warnings"],
+        json!([
+            "the body is not described: no annotation",
+            "the result is not described: no annotation",
+        ])
+    );
+    assert_eq!(named("health")["warnings"], json!([]));
 }
 
 #[test]

@@ -104,6 +104,9 @@ const NON_ALPHANUMERIC_BUT_MARKS: &AsciiSet =
 /// The part of the command that gives the argument: one that fits, as far as the schema says.
 fn body(function: &FunctionInfo) -> String {
     let schema = Schema::read(function.parameters.as_deref(), "the body").value;
+    if schema.get("contentMediaType").is_some() {
+        return "--header 'Content-Type: application/octet-stream' --data-binary @FILE".to_owned();
+    }
     match sample::of(&schema) {
         // Nothing is known about it; most functions that say nothing take an object.
         _ if schema == json!({}) => "--json '{}'".to_owned(),

@@ -21,16 +21,23 @@ use window::Window;
 pub(super) struct Recorder {
     begun: Instant,
     /// The functions' numbers; their names are known when the workers are up.
-    numbers: OnceLock<HashMap<Box<str>, usize>>,
+    numbers: OnceLock<Numbers>,
     counts: Mutex<Counts>,
     errors: Mutex<Errors>,
 }
 
-#[derive(Debug, Default)]
+/// Clients look names up and never add one, so no hash has to withstand them.
+type Numbers = HashMap<Box<str>, usize, foldhash::fast::RandomState>;
+
+/// Every status there can be, from 0.
+const STATUSES: usize = 1000;
+
+#[derive(Debug)]
 struct Counts {
     /// By number; the last one is of calls that name no function.
     functions: Vec<Counted>,
-    statuses: BTreeMap<u16, u64>,
+    /// Answered calls by status.
+    statuses: Box<[u64; STATUSES]>,
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +116,7 @@ impl Default for Recorder {
             numbers: OnceLock::new(),
             counts: Mutex::new(Counts {
                 functions: vec![Counted::default()],
-                statuses: BTreeMap::new(),
+                statuses: Box::new([0; STATUSES]),
             }),
             errors: Mutex::default(),
         }
@@ -120,8 +127,7 @@ impl Recorder {
     /// The functions are known.
     pub(super) fn functions(&self, names: impl IntoIterator<Item = String>) {
         let names = names.into_iter().enumerate();
-        let numbers: HashMap<Box<str>, usize> =
-            names.map(|(number, name)| (name.into(), number)).collect();
+        let numbers: Numbers = names.map(|(number, name)| (name.into(), number)).collect();
         let mut counts = self.counts.lock();
         let unnamed = counts.functions.pop().unwrap_or_default();
         counts
@@ -166,7 +172,9 @@ impl Recorder {
         counted.refused += u64::from((400..500).contains(&status));
         counted.failed += u64::from(status >= 500);
         counted.window.record(second, duration, status >= 500);
-        *counts.statuses.entry(status).or_default() += 1;
+        if let Some(count) = counts.statuses.get_mut(usize::from(status)) {
+            *count += 1;
+        }
     }
 
     fn error(&self, problem: &Problem, request_id: &str) {
@@ -199,7 +207,10 @@ impl Recorder {
         let windows: Vec<&Window> = every.iter().map(|counted| &counted.window).collect();
         let calls = All {
             calls: Calls::of(&every, second),
-            statuses: counts.statuses.clone(),
+            statuses: (0..)
+                .zip(*counts.statuses)
+                .filter(|(_, count)| *count > 0)
+                .collect(),
             history: window::history(&windows, second),
         };
         drop(counts);
