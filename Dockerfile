@@ -5,8 +5,8 @@ ARG BASE=python:3.13-slim-trixie
 # The program that packs the wheel; it is one static file.
 FROM ${BASE} AS maturin
 COPY requirements/maturin.txt /tmp/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m pip install --no-deps --require-hashes --target /opt/maturin --requirement /tmp/maturin.txt
+RUN --mount=type=cache,target=/var/cache/pip \
+    python3 -m pip install --cache-dir /var/cache/pip --no-deps --require-hashes --target /opt/maturin --requirement /tmp/maturin.txt
 
 FROM ${RUST} AS build
 COPY --from=maturin /opt/maturin/bin/maturin /usr/local/bin/
@@ -26,8 +26,8 @@ LABEL org.opencontainers.image.title="pyproc" \
 COPY --from=build /out/pyproc /usr/local/bin/
 COPY requirements/image.txt /tmp/pyproc/
 COPY --from=build /out/*.whl /tmp/pyproc/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m pip install --require-hashes --requirement /tmp/pyproc/image.txt \
+RUN --mount=type=cache,target=/var/cache/pip \
+    python3 -m pip install --cache-dir /var/cache/pip --require-hashes --requirement /tmp/pyproc/image.txt \
     && python3 -m pip install --no-index --no-deps /tmp/pyproc/*.whl \
     && rm -r /tmp/pyproc
 COPY deploy/image/worker.py deploy/image/pyproc.toml /app/

@@ -11,9 +11,9 @@ Message = dict[str, Any]
 async def app(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """The one route."""
+    """The one route. A server that asks for a lifespan is told by the exception that there is none."""
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])
+        raise ValueError(f"{scope['type']} is not served")
     message = await receive()
     body = message.get("body", b"")
     while message.get("more_body"):

@@ -2,15 +2,13 @@
 
 mod common;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use common::Marked;
+use common::{Marked, PATIENCE, not_run, wait_until};
 
 #[test]
 fn orphans_are_reaped_and_sigterm_drains() {
@@ -109,7 +107,7 @@ impl Container {
     /// Sends a request, and does not wait for its answer.
     fn send(&self, method: &str, path: &str, body: &str) -> UnixStream {
         let mut stream = UnixStream::connect(self.socket()).expect("the gateway");
-        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
@@ -163,27 +161,4 @@ fn answer(mut stream: UnixStream) -> (u16, String) {
         .nth(1)
         .and_then(|status| status.parse().ok());
     (status.expect("a status"), body.to_owned())
-}
-
-/// Against hangs, not against slow machines.
-const LIMIT: Duration = Duration::from_secs(60);
-
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let watchdog = Instant::now() + LIMIT;
-    while !is_so() {
-        assert!(Instant::now() < watchdog, "waited for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn not_run(reason: &str) {
-    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
-        let mut list = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(list)
-            .expect("the list of what was not run");
-        writeln!(list, "{reason}").expect("a line in it");
-    }
 }

@@ -1,53 +1,14 @@
 //! What the gateway tells whoever started it.
 
-use std::sync::Arc;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyproc::{FunctionInfo, Pool};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::connections::Connections;
 use super::sample;
-use super::settings::{Listen, Settings};
-use crate::config::gateway::GatewayConfig;
+use super::settings::Listen;
 use crate::log;
 use crate::schema::Schema;
-
-/// Descriptors that are not for clients: workers, logs, files that are read.
-const OWN_DESCRIPTORS: u64 = 128;
-
-/// As many connections as the settings allow and the system has descriptors for.
-pub(super) fn connections(settings: &Settings) -> Arc<Connections> {
-    let limit = getrlimit(Resource::Nofile);
-    // The soft limit is for programs that cannot handle more.
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let descriptors = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    let possible = descriptors.map_or(usize::MAX, |most| {
-        usize::try_from(most.saturating_sub(OWN_DESCRIPTORS)).unwrap_or(usize::MAX)
-    });
-    let most = settings.max_connections.min(possible).max(1);
-    if most < settings.max_connections {
-        let wanted = settings.max_connections;
-        let sentence = format!(
-            "`max_connections` is {wanted}, and the system allows {most}: raise the limit of open files (ulimit -n)"
-        );
-        // Whoever asked for less than the default, or for more, asked.
-        if wanted == GatewayConfig::default().max_connections as usize {
-            tracing::debug!("{sentence}");
-        } else {
-            tracing::warn!("{sentence}");
-        }
-    }
-    Connections::new(settings, most)
-}
 
 /// Says where it listens, what it serves, and how to try it.
 #[expect(

@@ -66,7 +66,7 @@ pub(super) async fn answer(
         (None, Some(problem)) => {
             unread = discard(body);
             problem
-                .into_response(Some(&header))
+                .into_response(Some(id.as_str()))
                 .map(Full::new)
                 .map(Either::Left)
         }

@@ -13,6 +13,7 @@ use super::connections::Connections;
 use super::load::Load;
 use super::memory::Memory;
 use super::openapi;
+use super::problem::Problem;
 use super::recorder::Recorder;
 use super::settings::Settings;
 use super::tokens::Tokens;
@@ -46,6 +47,12 @@ pub(super) enum Phase {
     /// The signal to stop has come; requests are still taken and answered.
     Stopping,
 }
+
+/// What there is to say while the workers come up.
+pub(super) const NOT_UP: &str = "the workers are not up yet";
+
+/// How long a start takes is not known: it is asked for again soon.
+const SOON: Duration = Duration::from_secs(1);
 
 /// An outage that is over sooner is waited for in the queue.
 const SHORT_OUTAGE: Duration = Duration::from_secs(1);
@@ -115,15 +122,24 @@ impl App {
         name.map_or_else(|| target.clone(), |name| name.to_string_lossy().into())
     }
 
-    /// The document at `/openapi.json`, once the functions are known.
-    pub(super) fn openapi(&self) -> Option<Bytes> {
-        self.openapi.get().cloned()
+    /// The pool, or what a request is told until it is up.
+    pub(super) fn running(&self) -> Result<&Pool, Problem> {
+        self.pool.get().ok_or_else(|| {
+            let detail = format!("{NOT_UP}; try again soon");
+            Problem::unavailable("not_ready", detail, SOON)
+        })
+    }
+
+    /// The document at `/openapi.json`.
+    pub(super) fn openapi(&self) -> Result<Bytes, Problem> {
+        self.running()?;
+        Ok(self.openapi.get().cloned().unwrap_or_default())
     }
 
     /// Why no call has a chance now, or should be sent here.
     pub(super) fn not_ready(&self) -> Option<String> {
         match self.phase() {
-            Phase::Starting => Some("the workers are not up yet".to_owned()),
+            Phase::Starting => Some(NOT_UP.to_owned()),
             Phase::Stopping => Some("the gateway is shutting down".to_owned()),
             Phase::Serving => self.pool().and_then(|pool| pool.health().reason),
         }

@@ -10,8 +10,9 @@ use hyper::{HeaderMap, Method, Response};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
-use super::app::{App, Phase};
+use super::app::App;
 use super::body::receive;
+use super::memory::Share;
 use super::problem::Problem;
 use super::trace::Told;
 use super::{media, timeout};
@@ -28,13 +29,13 @@ pub(super) async fn call(
     app: &App,
     name: &str,
     parts: &Parts,
-    body: Incoming,
+    mut body: Incoming,
     told: &Told<'_>,
 ) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
     let function = percent_decode_str(name).decode_utf8_lossy();
     let timed = app.recorder.begin(&function);
-    let mut body = Some(body);
-    let reply = answer(app, &function, parts, &mut body, told).await;
+    let mut read = false;
+    let reply = answer(app, &function, parts, &mut body, &mut read, told).await;
     match reply.and_then(|reply| response(app, reply)) {
         Ok(response) => {
             timed.answered(response.status());
@@ -42,7 +43,7 @@ pub(super) async fn call(
         }
         Err(problem) => {
             timed.failed(&problem, told.id().as_str());
-            (Err(problem), body)
+            (Err(problem), (!read).then_some(body))
         }
     }
 }
@@ -51,7 +52,8 @@ async fn answer(
     app: &App,
     function: &str,
     parts: &Parts,
-    body: &mut Option<Incoming>,
+    body: &mut Incoming,
+    read: &mut bool,
     told: &Told<'_>,
 ) -> Result<Reply, Problem> {
     if parts.method != Method::POST {
@@ -65,22 +67,8 @@ async fn answer(
     let pool = available(app)?;
     let wanted = media::answer(&parts.headers)?;
     let limit = timeout::of(&parts.headers)?;
-    let Some(incoming) = body.as_mut() else {
-        return Err(Problem::not_found(parts.uri.path()));
-    };
-    let (arguments, _share) = if incoming.is_end_stream() {
-        (nothing(&parts.headers), None)
-    } else {
-        let content_type = media::body(&parts.headers);
-        // An empty body in pieces needs no type, so that is not decided before it has come.
-        let (bytes, share) = match receive(app, incoming).await {
-            Ok((bytes, _)) if bytes.is_empty() => (nothing(&parts.headers), None),
-            Ok((bytes, share)) => (described(content_type?, bytes), Some(share)),
-            Err(problem) => return Err(problem.of_function(function)),
-        };
-        (bytes, share)
-    };
-    *body = None;
+    let (arguments, _share) = arguments(app, function, parts, body).await?;
+    *read = true;
 
     let request = pool
         .request(function)
@@ -102,17 +90,34 @@ async fn answer(
     }
 }
 
+/// What the body says, once it has come, with its share of the memory.
+async fn arguments(
+    app: &App,
+    function: &str,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Result<(Body, Option<Share>), Problem> {
+    if body.is_end_stream() {
+        return Ok((nothing(&parts.headers), None));
+    }
+    let (bytes, share) = receive(app, body)
+        .await
+        .map_err(|problem| problem.of_function(function))?;
+    // An empty body in pieces needs no type, so that it is looked at only now.
+    if bytes.is_empty() {
+        return Ok((nothing(&parts.headers), None));
+    }
+    let body = match media::body(&parts.headers)? {
+        ContentType::MsgPack => Body::msgpack(bytes),
+        ContentType::Raw => Body::raw(bytes),
+        _ => Body::json(bytes),
+    };
+    Ok((body, Some(share)))
+}
+
 /// The pool, when a call has a chance.
 fn available(app: &App) -> Result<&Pool, Problem> {
-    /// A start is asked for again soon: how long it takes is not known.
-    const SOON: Duration = Duration::from_secs(1);
-    let Some(pool) = app.pool() else {
-        let problem = match app.phase() {
-            Phase::Stopping => "the gateway stops before its workers were up",
-            _ => "the workers are not up yet; try again soon",
-        };
-        return Err(Problem::unavailable("not_ready", problem, SOON));
-    };
+    let pool = app.running()?;
     match app.outage() {
         None => Ok(pool),
         Some(outage) => Err(Problem::unavailable(
@@ -130,14 +135,6 @@ fn nothing(headers: &HeaderMap) -> Body {
     match media::body(headers) {
         Ok(ContentType::Raw) => Body::raw(Bytes::new()),
         _ => Body::empty(),
-    }
-}
-
-fn described(content_type: ContentType, bytes: Bytes) -> Body {
-    match content_type {
-        ContentType::MsgPack => Body::msgpack(bytes),
-        ContentType::Raw => Body::raw(bytes),
-        _ => Body::json(bytes),
     }
 }
 

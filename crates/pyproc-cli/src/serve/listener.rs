@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ impl Listener {
     /// Listens at a place.
     pub(super) fn bind(listen: &Listen) -> Result<Self, Failure> {
         let bound = match listen {
-            Listen::Tcp(_) => Self::bind_tcp(listen),
+            Listen::Tcp(address) => Self::bind_tcp(*address),
             Listen::Unix(path) => bind_unix(path).map(|socket| Self {
                 socket: Socket::Unix(socket, File(path.clone())),
                 bound: listen.clone(),
@@ -53,10 +54,7 @@ impl Listener {
         bound.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))
     }
 
-    fn bind_tcp(listen: &Listen) -> io::Result<Self> {
-        let Listen::Tcp(address) = listen else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
+    fn bind_tcp(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() {
             tokio::net::TcpSocket::new_v4()?
         } else {
@@ -64,7 +62,7 @@ impl Listener {
         };
         // A restart need not wait for the connections of the last run to be forgotten.
         socket.set_reuseaddr(true)?;
-        socket.bind(*address)?;
+        socket.bind(address)?;
         // Every connection inherits these two. A client whose machine is gone says nothing, and what
         // it asked for may run for long.
         sockopt::set_socket_keepalive(&socket, true)?;

@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod connection;
 mod connections;
+mod descriptors;
 pub(crate) mod init;
 mod listener;
 mod load;
@@ -87,7 +88,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let recorder = prometheus::install()?;
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
-    let connections = announce::connections(&settings);
+    let connections = Connections::new(&settings, descriptors::connections(&settings));
     let app = App::new(settings, connections, tokens);
     let mut tasks = background(&app);
 
@@ -141,7 +142,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let stopping = async {
         sleep(app.settings.shutdown_delay).await;
         listeners.shutdown().await;
-        stop::drain(&app, Some(&pool)).await
+        stop::drain(&app, &pool).await
     };
     tokio::select! {
         ended = stopping => ended,

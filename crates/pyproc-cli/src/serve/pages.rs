@@ -12,7 +12,7 @@ use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use super::app::App;
+use super::app::{App, NOT_UP};
 use super::page;
 use super::problem::Problem;
 use super::status::status;
@@ -94,32 +94,25 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 /// Whether the pool has come up once.
 async fn started(State(app): State<Arc<App>>) -> Response {
     let starting = app.pool().is_none();
-    Probe::of(starting.then(|| "the workers are not up yet".to_owned()))
+    Probe::of(starting.then(|| NOT_UP.to_owned()))
 }
 
 async fn functions(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let Some(pool) = app.pool() else {
-        return not_up(&headers);
-    };
-    let functions = pool.functions();
-    let listed: Vec<Listed<'_>> = functions.iter().map(Listed::new).collect();
-    json(StatusCode::OK, &listed)
+    match app.running() {
+        Ok(pool) => {
+            let functions = pool.functions();
+            let listed: Vec<Listed<'_>> = functions.iter().map(Listed::new).collect();
+            json(StatusCode::OK, &listed)
+        }
+        Err(problem) => respond(&headers, problem),
+    }
 }
 
 async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     match app.openapi() {
-        Some(document) => in_json(StatusCode::OK, document),
-        None => not_up(&headers),
+        Ok(document) => in_json(StatusCode::OK, document),
+        Err(problem) => respond(&headers, problem),
     }
-}
-
-/// The functions are not known yet.
-fn not_up(headers: &HeaderMap) -> Response {
-    let problem = "the workers are not up yet; try again soon";
-    respond(
-        headers,
-        Problem::unavailable("not_ready", problem, super::connections::TICK),
-    )
 }
 
 async fn not_found(request: Request) -> Response {
@@ -134,10 +127,9 @@ async fn method_not_allowed(request: Request) -> Response {
     )
 }
 
-pub(super) fn respond(headers: &HeaderMap, problem: Problem) -> Response {
-    problem
-        .into_response(headers.get(REQUEST_ID))
-        .map(Body::from)
+fn respond(headers: &HeaderMap, problem: Problem) -> Response {
+    let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    problem.into_response(id).map(Body::from)
 }
 
 /// An answer in JSON that is never kept.

@@ -170,8 +170,7 @@ impl Problem {
     }
 
     /// The answer to the request of this id.
-    pub(super) fn into_response(mut self, id: Option<&HeaderValue>) -> Response<Bytes> {
-        let id = id.and_then(|id| id.to_str().ok());
+    pub(super) fn into_response(mut self, id: Option<&str>) -> Response<Bytes> {
         self.document.request_id = id.map(str::to_owned);
         let text = serde_json::to_vec(&self.document).unwrap_or_default();
         let mut response = Response::new(Bytes::from(text));

@@ -1,7 +1,6 @@
 //! The signals to stop, and stopping: nothing that was begun is lost.
 
 use std::io;
-use std::sync::Arc;
 
 use pyproc::Pool;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,7 +35,7 @@ impl Signals {
 
 /// Waits until every request has its answer, but not beyond `shutdown_timeout`; then ends the workers.
 /// The listeners are closed already.
-pub(super) async fn drain(app: &Arc<App>, pool: Option<&Pool>) -> Result<(), Failure> {
+pub(super) async fn drain(app: &App, pool: &Pool) -> Result<(), Failure> {
     let deadline = Instant::now() + app.settings.shutdown_timeout;
     app.connections.drain();
     while app.connections.count() > 0 && Instant::now() < deadline {
@@ -44,10 +43,7 @@ pub(super) async fn drain(app: &Arc<App>, pool: Option<&Pool>) -> Result<(), Fai
     }
     let busy = app.connections.busy();
     // Calls that still run are stopped by it and answered; so are those that still wait.
-    let ended = match pool {
-        Some(pool) => pool.shutdown().await,
-        None => Ok(()),
-    };
+    let ended = pool.shutdown().await;
     if busy == 0 {
         return ended.map_err(|rough| Failure::Failed(rough.to_string()));
     }

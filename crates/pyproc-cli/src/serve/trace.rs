@@ -107,7 +107,7 @@ impl<'r> Told<'r> {
             }
             Err(problem) => {
                 self.finish(problem.status(), Some(&problem));
-                problem.into_response(Some(&header(self.id)))
+                problem.into_response(Some(self.id.as_str()))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::gateway::WATCHDOG;
+use crate::gateway::PATIENCE;
 
 /// One connection.
 pub(crate) struct Client {
@@ -26,8 +26,8 @@ impl Client {
     }
 
     pub(crate) fn on(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(WATCHDOG)).expect("an option");
-        stream.set_write_timeout(Some(WATCHDOG)).expect("an option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("an option");
         Self {
             stream,
             read: Vec::new(),

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use crate::client::{exchange, is_end};
-use crate::gateway::{Gateway, WATCHDOG};
+use crate::gateway::{Gateway, PATIENCE};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -69,8 +69,8 @@ pub(crate) struct Wire(TcpStream);
 impl Wire {
     pub(crate) fn open(gateway: &Gateway) -> Self {
         let stream = TcpStream::connect(gateway.address).expect("a connection");
-        stream.set_write_timeout(Some(WATCHDOG)).expect("an option");
-        stream.set_read_timeout(Some(WATCHDOG)).expect("an option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("an option");
         let mut wire = Self(stream);
         wire.send(PREFACE);
         wire.send(&frame(SETTINGS, 0, 0, &[]));
@@ -85,7 +85,7 @@ impl Wire {
     /// Sends something again and again, so often or until the gateway has had enough.
     pub(crate) fn flood(&mut self, times: u32, mut frames: impl FnMut(u32) -> Vec<u8>) {
         const AT_ONCE: u32 = 100;
-        let watchdog = Instant::now() + WATCHDOG;
+        let watchdog = Instant::now() + PATIENCE;
         for first in (0..times).step_by(AT_ONCE as usize) {
             let bytes: Vec<u8> = (first..first + AT_ONCE).flat_map(&mut frames).collect();
             if !self.send(&bytes) {
@@ -99,7 +99,7 @@ impl Wire {
     #[track_caller]
     pub(crate) fn ends(mut self, what: &str) {
         let mut bytes = vec![0; 64 << 10];
-        let watchdog = Instant::now() + WATCHDOG;
+        let watchdog = Instant::now() + PATIENCE;
         loop {
             match self.0.read(&mut bytes) {
                 Ok(0) => return,

@@ -1,19 +1,13 @@
 //! A gateway with real workers, and what must be the same after every attack.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
 
 use crate::client::Client;
 use crate::common::Marked;
-
-/// What is waited for at most: a machine that is busy takes long, a gateway that hangs takes for ever.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(120);
+use crate::common::program::Program;
+pub(crate) use crate::common::{PATIENCE, not_run, wait_until};
 
 /// Memory that a process may have more after an attack than before: what allocators keep.
 const KEPT: u64 = 48 << 20;
@@ -23,12 +17,9 @@ const DESCRIPTORS: usize = 8;
 
 /// A running `pyproc serve abused.py`.
 pub(crate) struct Gateway {
-    marked: Marked,
-    process: Child,
+    program: Program,
     pub(crate) address: SocketAddr,
     pub(crate) metrics: SocketAddr,
-    output: Arc<Output>,
-    reader: Option<JoinHandle<()>>,
     before: Before,
 }
 
@@ -37,14 +28,6 @@ struct Before {
     workers: Vec<u32>,
     memory: Vec<u64>,
     descriptors: usize,
-}
-
-/// What the gateway has written to stderr.
-#[derive(Default)]
-struct Output {
-    lines: Mutex<Vec<String>>,
-    ended: AtomicBool,
-    more: Condvar,
 }
 
 impl Gateway {
@@ -65,37 +48,19 @@ impl Gateway {
             "--listen=127.0.0.1:0",
             "--metrics-listen=127.0.0.1:0",
         ];
-        let mut process = marked
-            .command
-            .args(["serve", "abused.py"])
-            .args(usual)
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program under test");
-        let output = Arc::new(Output::default());
-        let stderr = BufReader::new(process.stderr.take().expect("piped"));
-        let written = Arc::clone(&output);
-        let reader = thread::spawn(move || {
-            for line in stderr.lines() {
-                written.add(line.expect("text"));
-            }
-            written.end();
-        });
-        let address = |line: String| {
+        let arguments = marked.command.args(["serve", "abused.py"]);
+        arguments.args(usual).args(flags);
+        let program = Program::spawn(marked);
+        let address = |start: &str| {
+            let line = program.line(|line| line.contains(start));
             let (_, address) = line.split_once("http://").expect("an address");
             let address = address.strip_suffix("/metrics").unwrap_or(address);
             address.parse().expect("an address and a port")
         };
         Self {
-            address: address(output.wait_for("Listening on ", 1)),
-            metrics: address(output.wait_for("Metrics on ", 1)),
-            marked,
-            process,
-            output,
-            reader: Some(reader),
+            address: address("Listening on "),
+            metrics: address("Metrics on "),
+            program,
             before: Before {
                 workers: Vec::new(),
                 memory: Vec::new(),
@@ -139,7 +104,8 @@ impl Gateway {
     /// Waits until the worker has written a line so many times.
     #[track_caller]
     pub(crate) fn said(&self, line: &str, times: usize) {
-        self.output.wait_for(line, times);
+        self.program
+            .line_of_number(times, |said| said.contains(line));
     }
 
     /// Everything is as it was before: the workers are the same and serve; memory, but for this much
@@ -151,25 +117,12 @@ impl Gateway {
             let mut memory = now.memory.iter().zip(&self.before.memory);
             memory.all(|(now, before)| *now <= before + KEPT + more)
         };
-        let watchdog = Instant::now() + WATCHDOG;
-        loop {
-            let now = self.now();
+        let mut now = self.now();
+        wait_until("memory and descriptors to be given back", || {
+            now = self.now();
             assert_eq!(now.workers, self.before.workers, "other workers");
-            let descriptors = now.descriptors <= self.before.descriptors + DESCRIPTORS;
-            if descriptors && kept(&now) {
-                return;
-            }
-            assert!(
-                Instant::now() < watchdog,
-                "descriptors: {}, before {}; memory: {:?}, before {:?}",
-                now.descriptors,
-                self.before.descriptors,
-                now.memory,
-                self.before.memory
-            );
-            // The kernel tells nobody when a process' memory or descriptors get fewer.
-            thread::sleep(Duration::from_millis(50));
-        }
+            now.descriptors <= self.before.descriptors + DESCRIPTORS && kept(&now)
+        });
     }
 
     #[track_caller]
@@ -184,14 +137,17 @@ impl Gateway {
             current: Some(most),
             maximum: Some(most),
         };
-        let process = rustix::process::Pid::from_child(&self.process);
-        rustix::process::prlimit(Some(process), rustix::process::Resource::Nofile, limit)
-            .expect("a limit");
+        rustix::process::prlimit(
+            Some(self.program.pid()),
+            rustix::process::Resource::Nofile,
+            limit,
+        )
+        .expect("a limit");
     }
 
     /// Bytes of memory that the gateway holds.
     pub(crate) fn memory(&self) -> u64 {
-        memory(self.process.id())
+        memory(self.pid())
     }
 
     /// Whether the gateway has ended all connections.
@@ -201,11 +157,15 @@ impl Gateway {
 
     /// Descriptors that the gateway has beyond those of its start.
     pub(crate) fn more_descriptors(&self) -> usize {
-        descriptors(self.process.id()).saturating_sub(self.before.descriptors)
+        descriptors(self.pid()).saturating_sub(self.before.descriptors)
+    }
+
+    fn pid(&self) -> u32 {
+        self.program.pid().as_raw_nonzero().get().unsigned_abs()
     }
 
     fn now(&self) -> Before {
-        let gateway = self.process.id();
+        let gateway = self.pid();
         let workers = children(gateway);
         let all = [&[gateway][..], &workers].concat();
         Before {
@@ -221,78 +181,10 @@ impl Drop for Gateway {
     #[expect(clippy::print_stderr, reason = "a test that fails has to say why")]
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("The gateway said: {:#?}", self.output.lines());
-            let _ = self.process.kill();
-            let _ = self.process.wait();
-            return;
+            eprintln!("The gateway said: {:#?}", self.program.lines());
+        } else {
+            self.program.stop();
         }
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-        let status = self.process.wait().expect("a status");
-        let _ = self.reader.take().map(JoinHandle::join);
-        assert!(status.success(), "{status}: {:?}", self.output.lines());
-        self.marked.nothing_left();
-    }
-}
-
-impl Output {
-    fn add(&self, line: String) {
-        self.lines.lock().expect("a lock").push(line);
-        self.more.notify_all();
-    }
-
-    /// Nothing more comes.
-    fn end(&self) {
-        let _lines = self.lines.lock().expect("a lock");
-        self.ended.store(true, Relaxed);
-        self.more.notify_all();
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.lines.lock().expect("a lock").clone()
-    }
-
-    /// The line of this number that contains a text.
-    #[track_caller]
-    fn wait_for(&self, text: &str, number: usize) -> String {
-        let mut lines = self.lines.lock().expect("a lock");
-        let watchdog = Instant::now() + WATCHDOG;
-        loop {
-            let found = lines
-                .iter()
-                .filter(|line| line.contains(text))
-                .nth(number - 1);
-            if let Some(line) = found {
-                return line.clone();
-            }
-            let left = watchdog.saturating_duration_since(Instant::now());
-            let over = left.is_zero() || self.ended.load(Relaxed);
-            assert!(!over, "{text:?} was not said: {lines:?}");
-            lines = self.more.wait_timeout(lines, left).expect("a lock").0;
-        }
-    }
-}
-
-/// Waits for what nobody tells.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
-    let watchdog = Instant::now() + WATCHDOG;
-    while !reached() {
-        assert!(Instant::now() < watchdog, "{what}: waited for in vain");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Says that something could not be tested here.
-pub(crate) fn not_run(reason: &str) {
-    use std::io::Write;
-    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
-        let mut list = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(list)
-            .expect("the list of what was not run");
-        writeln!(list, "{reason}").expect("a line in it");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, request};
-use crate::gateway::{Gateway, WATCHDOG};
+use crate::gateway::{Gateway, PATIENCE};
 
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
@@ -138,7 +138,7 @@ fn a_refused_body_is_not_read_for_ever() {
     client.send(head("Transfer-Encoding: chunked\r\n"));
     client.send([b"800\r\n".as_slice(), &[b'x'; 2048], b"\r\n"].concat());
     assert_eq!(client.answer().status, 413);
-    let watchdog = Instant::now() + WATCHDOG;
+    let watchdog = Instant::now() + PATIENCE;
     client
         .stream
         .set_read_timeout(Some(Duration::from_millis(20)))

@@ -9,7 +9,7 @@ use h2::{Reason, RecvStream};
 use hyper::{Method, Request, StatusCode};
 use tokio::net::TcpStream;
 
-use crate::gateway::{Gateway, WATCHDOG, wait_until};
+use crate::gateway::{Gateway, PATIENCE, wait_until};
 
 type Sender = SendRequest<Bytes>;
 
@@ -22,7 +22,7 @@ fn run<T>(client: impl Future<Output = T>) -> T {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        tokio::time::timeout(WATCHDOG, client)
+        tokio::time::timeout(PATIENCE, client)
             .await
             .expect("an end")
     })

@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 use crate::client::Client;
 use crate::gateway::{Gateway, wait_until};
 
-/// How often a slow client does something.
+/// How often a slow client does something: being slow is what these tests are about, so they sleep.
 const ROUND: Duration = Duration::from_millis(20);
 
 const TIMEOUTS: [&str; 3] = [

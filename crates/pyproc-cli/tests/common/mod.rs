@@ -1,15 +1,19 @@
 //! Runs the program as a shell would, and checks after every run that no process of it is left.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub(crate) mod program;
 pub(crate) mod server;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// What is waited for at most: a machine that is busy takes long, a program that hangs takes for ever.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a run left behind.
 pub(crate) struct Run {
@@ -113,12 +117,7 @@ impl Marked {
     /// Fails if a process of this command is still there; the kernel may take a moment to bury one.
     #[track_caller]
     pub(crate) fn nothing_left(&self) {
-        let watchdog = Instant::now() + Duration::from_secs(10);
-        while let Some(process) = self.process() {
-            assert!(Instant::now() < watchdog, "{} is left", process.display());
-            // These are no children of ours, so that nothing tells of their end.
-            thread::sleep(Duration::from_millis(5));
-        }
+        wait_until("the end of all its processes", || self.process().is_none());
     }
 
     fn process(&self) -> Option<PathBuf> {
@@ -133,6 +132,29 @@ impl Marked {
                         .any(|variable| variable == self.mark.as_bytes())
                 })
             })
+    }
+}
+
+/// Waits for what nobody tells: what the kernel knows of processes that are no children of the test, and
+/// what only a request to the program shows.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let watchdog = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < watchdog, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Says that something could not be tested on this machine.
+pub(crate) fn not_run(reason: &str) {
+    if let Some(list) = std::env::var_os("TESTS_NOT_RUN") {
+        let mut list = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(list)
+            .expect("the list of what was not run");
+        writeln!(list, "{reason}").expect("a line in it");
     }
 }
 

@@ -1,26 +1,16 @@
 //! A running gateway, and a client for it.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Stdio};
-use std::time::Duration;
-
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Response;
 
-use super::Marked;
-
-/// Nothing that works takes as long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use super::program::{Ended, Program};
+use super::{Marked, PATIENCE};
 
 /// `pyproc serve`, up and ready. Stop it with [`Server::stop`], which checks what it left behind.
 pub(crate) struct Server {
-    marked: Marked,
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    /// What it said until it was ready.
-    pub(crate) announced: String,
+    pub(crate) program: Program,
     /// `http://127.0.0.1:PORT`
     pub(crate) base: String,
     /// The same of the metrics.
@@ -28,14 +18,7 @@ pub(crate) struct Server {
     pub(crate) agent: Agent,
 }
 
-/// How a gateway ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: Option<i32>,
-    pub(crate) stderr: String,
-}
-
-/// A gateway for `worker.py` of the tests, on free ports.
+/// A gateway for `gateway.py` of the tests, on free ports.
 #[track_caller]
 pub(crate) fn serve(arguments: &[&str]) -> Server {
     let mut marked = Marked::new();
@@ -51,52 +34,28 @@ pub(crate) fn serve(arguments: &[&str]) -> Server {
 }
 
 impl Server {
-    /// Starts a command and reads nothing yet.
-    pub(crate) fn spawn(mut marked: Marked) -> Self {
-        let mut child = marked
-            .command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program under test");
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    /// Starts a command and waits for nothing.
+    pub(crate) fn spawn(marked: Marked) -> Self {
         Self {
-            marked,
-            child,
-            stderr,
-            announced: String::new(),
+            program: Program::spawn(marked),
             base: String::new(),
             metrics: String::new(),
             agent: agent(),
         }
     }
 
-    /// Reads until the line that says how to try it.
+    /// Waits for the line that says how to try it; all that it has said until then.
     #[track_caller]
-    pub(crate) fn until_ready(&mut self) {
-        while !self.announced.contains("\nTry: ") {
-            let line = self.line();
-            assert_ne!(line, "", "it ended: {}", self.announced);
-            self.announced.push_str(&line);
-        }
-        self.base = self.after("Listening on ");
-        self.metrics = self.after("Metrics on ");
-    }
-
-    /// The next line of stderr; nothing at its end.
-    pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stderr.read_line(&mut line).expect("text");
-        line
-    }
-
-    fn after(&self, start: &str) -> String {
-        let found = self
-            .announced
-            .lines()
-            .find_map(|line| line.strip_prefix(start));
-        found.unwrap_or_default().to_owned()
+    pub(crate) fn until_ready(&mut self) -> Vec<String> {
+        self.program.line(|line| line.starts_with("Try: "));
+        let lines = self.program.lines();
+        let after = |start: &str| {
+            let found = lines.iter().find_map(|line| line.strip_prefix(start));
+            found.unwrap_or_default().to_owned()
+        };
+        self.base = after("Listening on ");
+        self.metrics = after("Metrics on ");
+        lines
     }
 
     /// Calls a function with JSON.
@@ -121,37 +80,19 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("a running gateway");
-    }
-
-    pub(crate) fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+        self.program.signal(signal);
     }
 
     /// Waits for its end; nothing of it is left then.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Ended {
-        let mut stderr = String::new();
-        self.stderr.read_to_string(&mut stderr).expect("text");
-        let status = self.child.wait().expect("its child").code();
-        self.marked.nothing_left();
-        Ended { status, stderr }
+        self.program.ended()
     }
 
     /// Stops it as a supervisor would; it ends well.
     #[track_caller]
     pub(crate) fn stop(mut self) {
-        self.signal(Signal::TERM);
-        let ended = self.ended();
-        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A test that failed leaves nothing running.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.stop();
     }
 }
 

@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::common::server::{Answer, PATIENCE, agent, serve};
+use crate::common::server::{Answer, agent, serve};
+use crate::common::{PATIENCE, wait_until};
 
 /// What happened to the requests of some clients.
 #[derive(Default)]
@@ -26,11 +26,7 @@ fn every_request_that_was_accepted_is_answered() {
             let (base, count, stopping) = (&server.base, &count, &stopping);
             scope.spawn(move || client_until_refused(base, client, count, stopping));
         }
-        let watchdog = Instant::now() + PATIENCE;
-        while count.answered.load(Relaxed) < 500 {
-            assert!(Instant::now() < watchdog, "clients have no answers");
-            std::thread::yield_now();
-        }
+        wait_until("answers", || count.answered.load(Relaxed) >= 500);
         stopping.store(true, Relaxed);
         server.signal(Signal::TERM);
     });
@@ -108,10 +104,9 @@ fn read_answer(stream: &mut TcpStream) -> Option<(String, String)> {
 fn a_delay_goes_on_accepting_while_readiness_is_false() {
     let mut server = serve(&["--workers", "1", "--shutdown-delay", "2s"]);
     server.signal(Signal::TERM);
-    let watchdog = Instant::now() + PATIENCE;
-    while server.get("/readyz").status == 200 {
-        assert!(Instant::now() < watchdog, "readiness stays true");
-    }
+    wait_until("readiness to be false", || {
+        server.get("/readyz").status != 200
+    });
     assert_eq!(
         server.get("/readyz").json()["reason"],
         "the gateway is shutting down"
@@ -132,20 +127,11 @@ fn what_does_not_end_in_time_is_stopped_and_answered() {
                 .content_type("application/json");
             Answer::of(request.send(r#"{"seconds": 60}"#).expect("an answer"))
         });
-        // The call has been taken when another one waits behind it.
-        let watchdog = Instant::now() + PATIENCE;
         let in_flight = r#"pyproc_calls_in_flight{pool="gateway"} 1"#;
-        loop {
+        wait_until("the call to be taken", || {
             let scrape = Answer::of(server.agent.get(&server.metrics).call().expect("metrics"));
-            if String::from_utf8_lossy(&scrape.body).contains(in_flight) {
-                break;
-            }
-            assert!(
-                Instant::now() < watchdog,
-                "{}",
-                String::from_utf8_lossy(&scrape.body)
-            );
-        }
+            String::from_utf8_lossy(&scrape.body).contains(in_flight)
+        });
         server.signal(Signal::TERM);
         call.join().expect("a thread")
     });
@@ -170,10 +156,9 @@ fn what_does_not_end_in_time_is_stopped_and_answered() {
 fn a_second_signal_ends_it_at_once() {
     let mut server = serve(&["--workers", "1", "--shutdown-delay", "1h"]);
     server.signal(Signal::INT);
-    let watchdog = Instant::now() + PATIENCE;
-    while server.get("/readyz").status == 200 {
-        assert!(Instant::now() < watchdog, "readiness stays true");
-    }
+    wait_until("readiness to be false", || {
+        server.get("/readyz").status != 200
+    });
     server.signal(Signal::INT);
     let ended = server.ended();
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);

@@ -8,7 +8,8 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::common::server::{PATIENCE, agent, serve};
+use crate::common::PATIENCE;
+use crate::common::server::{agent, serve};
 
 /// How many kills have to hit a call.
 const KILLS: usize = 20;

@@ -8,23 +8,22 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::common::server::{Server, serve};
-use crate::common::{Marked, pyproc};
+use crate::common::{Marked, pyproc, wait_until};
 
 #[test]
 fn a_gateway_says_what_it_serves_and_how_to_try_it() {
     let server = serve(&["--workers", "1"]);
-    let announced = &server.announced;
+    let lines = server.program.lines();
+    let [listening, metrics, functions, tried] = lines.as_slice() else {
+        unreachable!("four lines, and these came: {lines:#?}");
+    };
+    assert_eq!(*listening, format!("Listening on {}", server.base));
+    assert_eq!(*metrics, format!("Metrics on {}", server.metrics));
     assert!(
-        announced.starts_with("Listening on http://127.0.0.1:"),
-        "{announced}"
+        functions.starts_with("Functions: double, length, fail, "),
+        "{functions}"
     );
-    assert!(
-        announced.contains("\nFunctions: double, length, fail, "),
-        "{announced}"
-    );
-    let tried = announced
-        .lines()
-        .find_map(|line| line.strip_prefix("Try: "));
+    let tried = tried.strip_prefix("Try: ");
     // The very line that it printed, in a shell.
     let output = std::process::Command::new("sh")
         .args(["-c", tried.expect("a line to try")])
@@ -53,7 +52,7 @@ fn probes_tell_starting_from_ready() {
     marked.command.env("SLOW_START_GATE", gate());
     // It listens before its worker is up, and says where only then: the port is found by its socket.
     let mut server = Server::spawn(marked);
-    let port = listening_port(server.pid().as_raw_nonzero().get());
+    let port = listening_port(server.program.pid().as_raw_nonzero().get());
     server.base = format!("http://127.0.0.1:{port}");
     assert_eq!(server.get("/healthz").json(), json!({"ok": true}));
     let waiting = json!({"ok": false, "reason": "the workers are not up yet"});
@@ -92,8 +91,8 @@ fn gate() -> PathBuf {
 
 /// The port at which a process listens, once it does.
 fn listening_port(pid: i32) -> u16 {
-    let watchdog = std::time::Instant::now() + crate::common::server::PATIENCE;
-    loop {
+    let mut port = None;
+    wait_until("it to listen", || {
         let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
             .expect("a process")
             .flatten()
@@ -106,7 +105,7 @@ fn listening_port(pid: i32) -> u16 {
             .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
             .collect();
         let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("a table");
-        let port = table.lines().skip(1).find_map(|line| {
+        port = table.lines().skip(1).find_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let listens = columns.get(3) == Some(&"0A");
             let ours = listens
@@ -115,12 +114,9 @@ fn listening_port(pid: i32) -> u16 {
                     .any(|inode| columns.get(9) == Some(&inode.as_str()));
             ours.then(|| u16::from_str_radix(columns[1].split_once(':')?.1, 16).ok())?
         });
-        if let Some(port) = port {
-            return port;
-        }
-        assert!(std::time::Instant::now() < watchdog, "it does not listen");
-        std::thread::yield_now();
-    }
+        port.is_some()
+    });
+    port.expect("seen above")
 }
 
 #[test]

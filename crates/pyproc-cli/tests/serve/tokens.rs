@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
 
-use crate::common::pyproc;
-use crate::common::server::{Answer, PATIENCE, Server, serve};
+use crate::common::server::{Answer, Server, serve};
+use crate::common::{pyproc, wait_until};
 
 fn with_token(server: &Server, token: &str) -> Answer {
     let request = server
@@ -49,11 +48,9 @@ fn a_token_opens_and_a_new_one_replaces_it() {
     let next = file.with_extension("next");
     fs::write(&next, "second\n").expect("a file");
     fs::rename(&next, &file).expect("the file");
-    let watchdog = Instant::now() + PATIENCE;
-    while with_token(&server, "second").status != 200 {
-        assert!(Instant::now() < watchdog, "the file was not read again");
-        std::thread::yield_now();
-    }
+    wait_until("the file to be read again", || {
+        with_token(&server, "second").status == 200
+    });
     assert_eq!(with_token(&server, "first").status, 401);
     // A file that is gone shuts nobody out.
     fs::remove_file(&file).expect("the file");

@@ -87,7 +87,7 @@ fn traces_can_be_turned_off_and_lines_know_the_clients_all_the_same() {
             ("OTEL_TRACES_EXPORTER", "none"),
         ],
     ] {
-        let mut gateway = Gateway::start("traced.py", &[], &off);
+        let gateway = Gateway::start("traced.py", &[], &off);
         call(&gateway, &header);
         let line = gateway.line(|line| line["message"] == "printed for tea");
         assert_eq!(
@@ -165,7 +165,7 @@ fn a_collector_behind_tls_is_known_by_its_certificate() {
 
     // The system's certificates do not know it.
     let variables = [("OTEL_BSP_SCHEDULE_DELAY", "50")];
-    let mut gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &variables);
+    let gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &variables);
     call(&gateway, &client(2).2);
     let line = gateway.line(|line| line["collector"] == collector.address.to_string());
     let message = line["message"].as_str().unwrap_or_default();

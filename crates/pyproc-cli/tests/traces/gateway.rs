@@ -1,27 +1,17 @@
 //! `pyproc serve` as a test runs it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::common::Marked;
-
-/// Longer than anything takes that does not hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::common::program::Program;
 
 /// A gateway that is up.
 pub(crate) struct Gateway {
-    marked: Marked,
-    program: Child,
+    program: Program,
     pub(crate) client: Client,
-    lines: Receiver<String>,
-    reader: Option<JoinHandle<()>>,
-    seen: Vec<String>,
 }
 
 /// Who calls it: its address.
@@ -84,31 +74,16 @@ impl Gateway {
         for (name, _) in std::env::vars().filter(|(name, _)| of_machine(name)) {
             marked.command.env_remove(name);
         }
-        let mut program = marked
+        let places = ["--listen", "127.0.0.1:0", "--metrics-listen", "off"];
+        marked
             .command
             .args(["serve", worker, "--log", "json"])
-            .args(["--listen", "127.0.0.1:0", "--metrics-listen", "off"])
+            .args(places)
             .args(arguments)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program under test");
-        let stderr = BufReader::new(program.stderr.take().expect("piped"));
-        let (sender, lines) = channel();
-        let reader = thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+            .envs(variables.iter().copied());
         let mut gateway = Self {
-            marked,
-            program,
+            program: Program::spawn(marked),
             client: Client::default(),
-            lines,
-            reader: Some(reader),
-            seen: Vec::new(),
         };
         let listening = gateway.line(|line| line["message"] == "listening");
         let url = listening["listen"].as_str().expect("an address");
@@ -118,20 +93,8 @@ impl Gateway {
 
     /// The first line that fits, once it has come.
     #[track_caller]
-    pub(crate) fn line(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
-        let json = |line: &String| serde_json::from_str::<Value>(line).expect("a JSON line");
-        if let Some(line) = self.seen.iter().map(json).find(&fits) {
-            return line;
-        }
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|error| panic!("{error}: {:#?}", self.seen));
-            let value = json(&line);
-            self.seen.push(line);
-            if fits(&value) {
-                return value;
-            }
-        }
+    pub(crate) fn line(&self, fits: impl Fn(&Value) -> bool) -> Value {
+        json(&self.program.line(|line| fits(&json(line))))
     }
 
     /// See [`Client::call`].
@@ -142,24 +105,11 @@ impl Gateway {
     /// Ends it as a supervisor would; everything that it has logged.
     #[track_caller]
     pub(crate) fn stop(mut self) -> Vec<Value> {
-        let pid = i32::try_from(self.program.id()).expect("a process id");
-        let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-        let status = self.program.wait().expect("it ends");
-        let reader = self.reader.take().expect("it is stopped once");
-        reader.join().expect("lines");
-        self.seen.extend(self.lines.try_iter());
-        assert!(status.success(), "{status}: {:#?}", self.seen);
-        self.marked.nothing_left();
-        let json = |line: &String| serde_json::from_str(line).expect("a JSON line");
-        self.seen.iter().map(json).collect()
+        self.program.stop();
+        self.program.lines().iter().map(|line| json(line)).collect()
     }
 }
 
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // It has ended, unless the test has failed.
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).expect("a JSON line")
 }

@@ -140,7 +140,7 @@ fn requests_without_a_trace_have_an_id_which_python_sees() {
 
 #[test]
 fn a_client_that_goes_has_a_line_too() {
-    let mut gateway = Gateway::start("traced.py", &["--log-filter", "pyproc=debug"], &[]);
+    let gateway = Gateway::start("traced.py", &["--log-filter", "pyproc=debug"], &[]);
     let folder = format!(
         "{}/lonely-{}",
         env!("CARGO_TARGET_TMPDIR"),

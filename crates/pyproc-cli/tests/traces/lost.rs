@@ -28,7 +28,7 @@ fn a_collector_that_is_not_there_is_told_once_and_calls_go_on() {
     let address = nobody.local_addr().expect("an address");
     drop(nobody);
     let url = format!("http://{address}");
-    let mut gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &IMPATIENT);
+    let gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &IMPATIENT);
     for round in 0..3 {
         assert_eq!(gateway.call("price", r#""tea""#, &[]).status, 200);
         if round == 0 {
@@ -73,7 +73,7 @@ fn a_full_queue_drops_spans_and_says_so() {
         ("OTEL_BSP_MAX_QUEUE_SIZE", "2"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
     ];
-    let mut gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &variables);
+    let gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &variables);
     for _ in 0..5 {
         assert_eq!(gateway.call("request_id", "", &[]).status, 200);
     }
@@ -90,7 +90,7 @@ fn a_collector_that_refuses_is_told_with_its_status() {
         IMPATIENT[0],
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &collector.url()),
     ];
-    let mut gateway = Gateway::start("traced.py", &[], &variables);
+    let gateway = Gateway::start("traced.py", &[], &variables);
     assert_eq!(gateway.call("price", r#""tea""#, &[]).status, 200);
     let line = gateway.line(|line| line["collector"] == collector.address.to_string());
     let message = line["message"].as_str().unwrap_or_default();
@@ -105,7 +105,7 @@ fn a_collector_that_comes_back_gets_what_is_made_from_then_on() {
     let address = nobody.local_addr().expect("an address");
     drop(nobody);
     let url = format!("http://{address}");
-    let mut gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &IMPATIENT);
+    let gateway = Gateway::start("traced.py", &["--otlp-endpoint", &url], &IMPATIENT);
     assert_eq!(gateway.call("price", r#""tea""#, &[]).status, 200);
     let collector = address.to_string();
     gateway.line(|line| line["collector"] == collector);
