@@ -51,7 +51,7 @@ examples: build $(VENV)/examples.stamp ## all examples, one after another: panda
 	@scripts/examples
 
 .PHONY: test
-test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp $(VENV)/deploy.stamp ## everything that is asserted; ends with what could not run
+test: build $(VENV)/test.stamp $(VENV)/examples.stamp $(VENV)/bench.stamp $(VENV)/deploy.stamp .tools/identity/stamp ## everything that is asserted; ends with what could not run
 	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
 	scripts/test
 
@@ -75,6 +75,11 @@ chart: build deploy-tools ## rewrite what is made from the chart: its schema, th
 .PHONY: snapshots
 snapshots: deploy-tools ## rewrite what the chart and the Kustomize tree render to; the tests only compare
 	@$(VENV_PYTHON) deploy/tests/rendering/snapshots.py
+
+.PHONY: test-identity
+test-identity: build .tools/identity/stamp ## the clouds' SDKs and `pyproc auth` against emulators (part of make test; needs root and Node.js)
+	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
+	scripts/test-identity
 
 .PHONY: bench
 bench: build $(VENV)/bench.stamp ## measure beside peers; exit 1 when a bar is missed (ARGS="--help" for options)
@@ -106,9 +111,9 @@ lint: $(VENV)/wheel.stamp $(VENV)/test.stamp ## formatting, clippy, rustdoc, ruf
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --exclude pyproc-cli
 	$(call say,ruff)
 	@$(VENV)/bin/ruff check python
-	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' --extend-exclude deploy/tests examples bench crates deploy
+	@$(VENV)/bin/ruff check --config python/pyproject.toml --extend-exclude 'crates/*/tests' --extend-exclude deploy/tests --extend-exclude tests/identity examples bench crates deploy tests
 	@$(VENV)/bin/ruff format --check python
-	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates deploy
+	@$(VENV)/bin/ruff format --check --config python/pyproject.toml examples bench crates deploy tests
 	$(call say,pyright (strict))
 	@$(VENV)/bin/basedpyright --project python/pyproject.toml --pythonpath $(VENV_PYTHON)
 	$(call say,stubtest)
@@ -129,7 +134,7 @@ lock: $(VENV)/run.stamp ## renew requirements/*.txt from requirements/*.in
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -d .tools/lock || "$$python" -m venv .tools/lock
 	.tools/lock/bin/pip install --quiet pip-tools
 	cd requirements
-	for list in run test examples bench deploy maturin image; do
+	for list in run test examples bench deploy identity maturin image; do
 		../.tools/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 			--no-header --no-emit-index-url --no-emit-find-links --no-emit-options --output-file $$list.txt $$list.in
 	done
@@ -159,6 +164,14 @@ $(VENV)/examples.stamp: requirements/examples.txt $(VENV)/run.stamp
 	$(call say,installing what the examples need into $(VENV) (requirements/examples.txt))
 	@$(VENV)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/examples.txt
 	@touch $@
+
+# An environment of its own, with the same wheel.
+.tools/identity/stamp: requirements/identity.txt $(VENV)/wheel.stamp
+	$(call say,installing the clouds' SDKs and emulators into .tools/identity (requirements/identity.txt))
+	@python=$$(realpath -s $(VENV_PYTHON)) && test -x .tools/identity/bin/python || "$$python" -m venv .tools/identity
+	.tools/identity/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/identity.txt
+	.tools/identity/bin/pip install --disable-pip-version-check --no-index --no-deps --force-reinstall --quiet dist/pyproc_worker-*.whl
+	touch $@
 
 $(VENV)/deploy.stamp: requirements/deploy.txt $(VENV)/run.stamp
 	$(call say,installing what the deployment tests need into $(VENV) (requirements/deploy.txt))

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Show the configuration that `serve` would run by, and where each value came from
     Config(ConfigArguments),
+    /// Look at the cloud identity of this pod: which it is, what is wrong with it
+    Auth(crate::auth::AuthArguments),
 }
 
 /// What to call, and with what.
@@ -141,7 +143,7 @@ pub(crate) enum ConfigCommand {
     Schema,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration.is_zero() => Err("a limit of no time lets nothing run".to_owned()),
         Ok(duration) => Ok(duration),

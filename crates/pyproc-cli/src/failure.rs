@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// A call or a start failed, or something else did: exit status 1.
     Failed(String),
+    /// Everything has been said; the status remains.
+    Said(u8),
     /// Whoever read stdout has read enough.
     NobodyReads,
     /// The process that did the work ended with this status, and has said why.
@@ -38,6 +40,7 @@ impl Failure {
                 log::say(&format!("error: {message}"));
                 ExitCode::from(1)
             }
+            Self::Said(status) => ExitCode::from(*status),
             Self::NobodyReads => ExitCode::SUCCESS,
             Self::Ended(status) => ExitCode::from(*status),
         }

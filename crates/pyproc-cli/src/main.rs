@@ -1,9 +1,11 @@
 //! The `pyproc` program: call, list and measure Python functions from the shell.
 //!
 //! Results go to stdout and everything else to stderr. The program exits with 0, with 1 when a call
-//! or a start failed, and with 2 when it was used wrongly.
+//! or a start failed, and with 2 when it was used wrongly; `pyproc auth` adds 3 where nothing expects an
+//! identity.
 
 mod args;
+mod auth;
 mod bench;
 mod call;
 mod config;
@@ -56,6 +58,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             serve::run(effective.settings, traces)
         }
         Command::Config(arguments) => arguments.run(),
+        Command::Auth(arguments) => {
+            log::start_for_command()?;
+            auth::run(arguments)
+        }
     }
 }
 

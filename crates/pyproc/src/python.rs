@@ -7,10 +7,20 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use crate::config::{Settings, Target};
+use crate::config::{PoolConfig, Settings, Target};
 use crate::error::StartError;
 
 pub(crate) use probe::explain;
+
+impl PoolConfig {
+    /// The interpreter that the workers of this configuration run on; nothing is run.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, or no interpreter is found.
+    pub fn interpreter(self) -> Result<PathBuf, StartError> {
+        find(&self.resolve()?)
+    }
+}
 
 /// Finds the interpreter; nothing is run.
 pub(crate) fn find(settings: &Settings) -> Result<PathBuf, StartError> {

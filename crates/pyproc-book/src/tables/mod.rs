@@ -9,6 +9,7 @@
 mod call_errors;
 mod configuration;
 mod health;
+mod identity;
 mod source;
 mod start_errors;
 
@@ -54,6 +55,7 @@ fn table(name: &str) -> Result<String> {
         "metrics" => Ok(pyproc::metrics::metrics_table()),
         "labels" => Ok(pyproc::metrics::labels_table()),
         "health" => health::table(),
+        "identity codes" => identity::table(),
         "measured" => measured(),
         "call errors" => call_errors::table(),
         "start errors" => start_errors::table("start.rs", "StartError"),

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use pyproc::Pool;
 use serde::Serialize;
 
-use super::app::{App, NOT_UP};
+use super::app::App;
 use super::page;
 use super::problem::Problem;
 use super::status::status;
@@ -95,8 +95,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// Whether the pool has come up once.
 async fn started(State(app): State<Arc<App>>) -> Response {
-    let starting = app.pool().is_none();
-    Probe::of(starting.then(|| NOT_UP.to_owned()))
+    Probe::of(app.not_started())
 }
 
 async fn functions(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {

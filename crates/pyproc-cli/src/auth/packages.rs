@@ -1,0 +1,63 @@
+//! Which SDKs the workers' Python has: versions that are too old explain much.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use pyproc::PoolConfig;
+use pyproc_identity::Pod;
+
+/// Prints the versions of the distributions that it is given.
+const PROGRAM: &str = "import importlib.metadata as m, json, sys
+found = {}
+for name in sys.argv[1:]:
+    try: found[name] = m.version(name)
+    except m.PackageNotFoundError: pass
+print(json.dumps(found))";
+
+const SDKS: [&str; 5] = [
+    "boto3",
+    "botocore",
+    "azure-identity",
+    "google-auth",
+    "google-cloud-storage",
+];
+
+/// The pod with the versions that the workers' Python has; without, where there is no Python.
+pub(super) async fn with_packages(mut pod: Pod) -> Pod {
+    pod.packages = tokio::task::spawn_blocking(versions)
+        .await
+        .unwrap_or_default();
+    pod
+}
+
+fn versions() -> BTreeMap<String, String> {
+    let found = PoolConfig::new("worker.py").interpreter();
+    let Ok(python) = found else {
+        return BTreeMap::new();
+    };
+    let child = std::process::Command::new(python)
+        .args(["-I", "-c", PROGRAM])
+        .args(SDKS)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else {
+        return BTreeMap::new();
+    };
+    // What it prints fits into the pipe, so it ends by itself.
+    let ended = (0..60).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        !matches!(child.try_wait(), Ok(None))
+    });
+    if !ended {
+        // It may have ended meanwhile.
+        let _ = child.kill();
+    }
+    let output = child
+        .wait_with_output()
+        .map(|output| output.stdout)
+        .unwrap_or_default();
+    serde_json::from_slice(&output).unwrap_or_default()
+}
