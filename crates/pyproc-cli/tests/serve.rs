@@ -7,6 +7,8 @@ mod drain;
 mod kills;
 #[path = "serve/life.rs"]
 mod life;
+#[path = "serve/outage.rs"]
+mod outage;
 #[path = "serve/statuses.rs"]
 mod statuses;
 #[path = "serve/tokens.rs"]

@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use pyproc::{Health, Pool};
 
 use super::connections::Connections;
 use super::load::Load;
 use super::memory::Memory;
 use super::openapi;
+use super::outage::Outage;
 use super::problem::Problem;
 use super::recorder::Recorder;
 use super::settings::Settings;
@@ -33,8 +33,7 @@ pub(super) struct App {
     /// The document at `/openapi.json`.
     openapi: OnceLock<Bytes>,
     phase: AtomicU8,
-    /// The time until the next worker starts, while there is none and there will not be one soon.
-    outage: Mutex<Option<Duration>>,
+    pub(super) outage: Outage,
 }
 
 /// How far the gateway is.
@@ -54,9 +53,6 @@ pub(super) const NOT_UP: &str = "the workers are not up yet";
 /// How long a start takes is not known: it is asked for again soon.
 const SOON: Duration = Duration::from_secs(1);
 
-/// An outage that is over sooner is waited for in the queue.
-const SHORT_OUTAGE: Duration = Duration::from_secs(1);
-
 impl App {
     pub(super) fn new(
         settings: Settings,
@@ -73,7 +69,7 @@ impl App {
             pool: OnceLock::new(),
             openapi: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
-            outage: Mutex::new(None),
+            outage: Outage::default(),
             settings,
         })
     }
@@ -105,7 +101,7 @@ impl App {
         let mut watch = pool.watch();
         tokio::spawn(async move {
             while let Some(health) = watch.changed().await {
-                *app.outage.lock() = outage(&health);
+                app.outage.note(&health);
             }
         });
     }
@@ -144,21 +140,4 @@ impl App {
             Phase::Serving => health.and_then(|health| health.reason.clone()),
         }
     }
-
-    /// How long no call has a chance, when that is long.
-    pub(super) fn outage(&self) -> Option<Duration> {
-        *self.outage.lock()
-    }
-}
-
-/// How long a pool without a worker will have none, when that is longer than a moment.
-fn outage(health: &Health) -> Option<Duration> {
-    if health.ready {
-        return None;
-    }
-    let starts = health.workers.iter().map(|worker| worker.starts_in_seconds);
-    // One that is not down is about to come up.
-    let soonest = starts.collect::<Option<Vec<f64>>>()?.into_iter();
-    let soonest = Duration::try_from_secs_f64(soonest.fold(f64::MAX, f64::min)).ok()?;
-    (soonest > SHORT_OUTAGE).then_some(soonest)
 }

@@ -118,16 +118,18 @@ async fn arguments(
 /// The pool, when a call has a chance.
 fn available(app: &App) -> Result<&Pool, Problem> {
     let pool = app.running()?;
-    match app.outage() {
-        None => Ok(pool),
-        Some(outage) => Err(Problem::unavailable(
-            "not_ready",
-            pool.health()
-                .reason
-                .unwrap_or_else(|| "no worker is up".to_owned()),
-            outage,
-        )),
+    let Some(outage) = app.outage.left() else {
+        return Ok(pool);
+    };
+    let health = pool.health();
+    let mut detail = health
+        .reason
+        .unwrap_or_else(|| "no worker is up".to_owned());
+    // Who may call may know.
+    if let Some(error) = health.last_error {
+        detail += &format!("; the last one: {error}");
     }
+    Err(Problem::unavailable("not_ready", detail, outage))
 }
 
 /// No body; or none of its bytes, where it is said to be bytes: a file may be empty.

@@ -20,6 +20,7 @@ mod media;
 mod memory;
 mod openapi;
 mod origin;
+mod outage;
 mod page;
 mod pages;
 mod problem;
