@@ -88,10 +88,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     // Before anything that somebody may want to stop.
     let mut signals = Signals::new()?;
     let recorder = prometheus::install()?;
+    let upkeep = prometheus::keep_up(recorder.clone(), prometheus::UPKEEP);
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
     let connections = Connections::new(&settings, descriptors::connections(&settings));
     let app = App::new(settings, connections, tokens);
     let mut tasks = background(&app);
+    tasks.spawn(upkeep);
 
     let protocol = Arc::new(connection::protocol(&app.settings));
     let listener = Listener::bind(&app.settings.listen)?;
