@@ -145,10 +145,12 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     let after = match &error {
         CallError::Overloaded { waiting, .. } => Some(app.load.until_drained(*waiting)),
         CallError::Closed | CallError::Cancelled => Some(Duration::ZERO),
-        _ => {
+        // A worker has worked for it.
+        error if error.may_have_run() => {
             app.load.answered();
             None
         }
+        _ => None,
     };
     let problem = Problem::of_call(error, function, app.settings.show_tracebacks);
     match after {

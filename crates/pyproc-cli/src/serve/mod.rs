@@ -159,8 +159,6 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(watch(Arc::clone(&app.connections)));
-    let loaded = Arc::clone(app);
-    tasks.spawn(async move { loaded.load.watch().await });
     if let Some(tokens) = app.tokens.clone() {
         tasks.spawn(tokens.watch());
     }
