@@ -186,7 +186,7 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
                             connection::serve(stream, open, site.clone(), Arc::clone(&protocol));
                         tokio::spawn(serving);
                     }
-                    None => turned_away.tell(stream),
+                    None => turned_away.tell(stream).await,
                 }
             }
             // The client has gone meanwhile.

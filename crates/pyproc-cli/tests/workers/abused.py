@@ -44,6 +44,16 @@ def length(data: bytes) -> int:
 
 
 @expose
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+@expose
+def die() -> None:
+    os._exit(3)
+
+
+@expose
 def large(size: int) -> bytes:
     return b"x" * size
 
