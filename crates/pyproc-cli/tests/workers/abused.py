@@ -68,6 +68,12 @@ async def wait():
         raise
 
 
+@expose
+async def doze(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
 @expose(timeout="10m")
 def sleep():
     print("sleeps", flush=True)
