@@ -3,6 +3,8 @@
 mod common;
 #[path = "serve/drain.rs"]
 mod drain;
+#[path = "serve/drain_multiplexed.rs"]
+mod drain_multiplexed;
 #[path = "serve/kills.rs"]
 mod kills;
 #[path = "serve/life.rs"]

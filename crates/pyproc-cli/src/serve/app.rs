@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pyproc::{Health, Pool};
+use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
 use super::load::Load;
@@ -34,6 +35,8 @@ pub(super) struct App {
     openapi: OnceLock<Bytes>,
     phase: AtomicU8,
     pub(super) outage: Outage,
+    /// Cancelled when bodies that still come are waited for no longer.
+    pub(super) closing: CancellationToken,
 }
 
 /// How far the gateway is.
@@ -70,6 +73,7 @@ impl App {
             openapi: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
             outage: Outage::default(),
+            closing: CancellationToken::new(),
             settings,
         })
     }

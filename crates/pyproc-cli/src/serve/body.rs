@@ -52,7 +52,12 @@ pub(super) async fn receive(app: &App, body: &mut Incoming) -> Result<Received, 
         }
         let earned = Duration::from_secs_f64(whole.len() as f64 / f64::from(SLOWEST));
         let deadline = begun + app.settings.body_timeout + earned;
-        match timeout_at(deadline, frame(body)).await {
+        let piece = tokio::select! {
+            biased;
+            piece = timeout_at(deadline, frame(body)) => piece,
+            () = app.closing.cancelled() => return Err(closing()),
+        };
+        match piece {
             Ok(Some(piece)) => {
                 let piece = piece?;
                 take(&mut share, piece.len(), app)?;
@@ -90,6 +95,14 @@ fn take(share: &mut Share, bytes: usize, app: &App) -> Result<(), Problem> {
         ),
         Duration::from_secs(1),
     ))
+}
+
+fn closing() -> Problem {
+    Problem::unavailable(
+        "closed",
+        "the gateway shuts down and the body of the request has not come whole; send it again",
+        Duration::from_secs(1),
+    )
 }
 
 fn too_large(bytes: Option<u64>, most: usize) -> Problem {
