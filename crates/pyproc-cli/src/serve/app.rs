@@ -1,5 +1,6 @@
 //! What all requests share: the pool, how far the gateway is, and its bounds.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -34,6 +35,8 @@ pub(super) struct App {
     /// The document at `/openapi.json`.
     openapi: OnceLock<Bytes>,
     phase: AtomicU8,
+    /// Functions that never return bytes.
+    without_bytes: OnceLock<HashSet<String>>,
     pub(super) outage: Outage,
     /// Cancelled when bodies that still come are waited for no longer.
     pub(super) closing: CancellationToken,
@@ -72,6 +75,7 @@ impl App {
             pool: OnceLock::new(),
             openapi: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
+            without_bytes: OnceLock::new(),
             outage: Outage::default(),
             closing: CancellationToken::new(),
             settings,
@@ -95,9 +99,12 @@ impl App {
     pub(super) fn started(self: &Arc<Self>, pool: &Pool) {
         let functions = pool.functions();
         let document = openapi::document(&functions, &self.target(), self.tokens.is_some());
+        let without_bytes = functions.iter().filter(|it| !openapi::may_give_bytes(it));
+        let without_bytes = without_bytes.map(|function| function.name.clone());
+        // There is one start.
+        let _ = self.without_bytes.set(without_bytes.collect());
         self.recorder
             .functions(functions.into_iter().map(|function| function.name));
-        // There is one start.
         let _ = self.openapi.set(document.to_string().into());
         let _ = self.pool.set(pool.clone());
         self.phase.store(Phase::Serving as u8, Relaxed);
@@ -143,5 +150,11 @@ impl App {
             Phase::Stopping => Some("the gateway is shutting down".to_owned()),
             Phase::Serving => health.and_then(|health| health.reason.clone()),
         }
+    }
+
+    /// Whether a function never returns bytes, as it says of itself.
+    pub(super) fn is_without_bytes(&self, function: &str) -> bool {
+        let names = self.without_bytes.get();
+        names.is_some_and(|names| names.contains(function))
     }
 }

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
 use super::app::App;
-use super::body::receive;
+use super::body::{Received, receive};
 use super::memory::Share;
 use super::problem::Problem;
 use super::trace::Told;
@@ -34,8 +34,9 @@ pub(super) async fn call(
 ) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
     let function = percent_decode_str(name).decode_utf8_lossy();
     let timed = app.recorder.begin(&function);
+    let known = timed.is_of_a_function();
     let mut read = false;
-    let reply = answer(app, &function, parts, &mut body, &mut read, told).await;
+    let reply = answer(app, &function, known, parts, &mut body, &mut read, told).await;
     match reply.and_then(|reply| response(app, reply)) {
         Ok(response) => {
             timed.answered(response.status());
@@ -51,6 +52,7 @@ pub(super) async fn call(
 async fn answer(
     app: &App,
     function: &str,
+    known: bool,
     parts: &Parts,
     body: &mut Incoming,
     read: &mut bool,
@@ -65,10 +67,18 @@ async fn answer(
         ));
     }
     let pool = available(app)?;
-    let wanted = media::answer(&parts.headers)?;
+    let mut wanted = media::answer(&parts.headers)?;
+    if wanted.content_type == ContentType::Raw && app.is_without_bytes(function) {
+        wanted = wanted.without_bytes(function)?;
+    }
     let limit = timeout::of(&parts.headers)?;
-    let (arguments, _share) = arguments(app, function, parts, body).await?;
-    *read = true;
+    // What no function is called with need not come: the pool says which name is like this one.
+    let (arguments, _share) = if known {
+        arguments(app, function, parts, body).await?
+    } else {
+        (Body::empty(), None)
+    };
+    *read = known;
 
     let request = pool
         .request(function)
@@ -100,14 +110,18 @@ async fn arguments(
     if body.is_end_stream() {
         return Ok((nothing(&parts.headers), None));
     }
-    let (bytes, share) = receive(app, body)
+    let received = receive(app, &parts.headers, body)
         .await
         .map_err(|problem| problem.of_function(function))?;
-    // An empty body in pieces needs no type, so that it is looked at only now.
-    if bytes.is_empty() {
+    let Some(Received {
+        content_type,
+        bytes,
+        share,
+    }) = received
+    else {
         return Ok((nothing(&parts.headers), None));
-    }
-    let body = match media::body(&parts.headers)? {
+    };
+    let body = match content_type {
         ContentType::MsgPack => Body::msgpack(bytes),
         ContentType::Raw => Body::raw(bytes),
         _ => Body::json(bytes),
@@ -166,11 +180,7 @@ fn response(app: &App, reply: Reply) -> Result<Response<Bytes>, Problem> {
     let bytes = if bytes.len() < LARGE {
         bytes
     } else {
-        let mut share = app.answers.share();
-        if !share.grow(bytes.len()) {
-            return Err(untaken(app));
-        }
-        share.around(bytes)
+        app.answers.keep(bytes).ok_or_else(|| untaken(app))?
     };
     let mut response = Response::new(bytes);
     response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -147,6 +147,23 @@ fn every_failure_has_its_status_and_a_sentence() {
         "415 unsupported_media_type: the body has no Content-Type; say which of application/json, \
          application/msgpack or application/octet-stream it is"
     );
+    assert_eq!(
+        problem(post(
+            "/v1/call/echo",
+            &[JSON, ("content-encoding", "gzip")],
+            "1"
+        )),
+        "415 unsupported_media_type: a body of Content-Encoding \"gzip\" cannot be taken; send it as it is"
+    );
+    assert_eq!(
+        post(
+            "/v1/call/echo",
+            &[JSON, ("content-encoding", "identity")],
+            "1"
+        )
+        .result(),
+        1
+    );
     let wrong = post(
         "/v1/call/length",
         &[JSON],
@@ -191,6 +208,43 @@ fn every_failure_has_its_status_and_a_sentence() {
         died.starts_with("502 worker_died: the worker (pid "),
         "{died}"
     );
+    server.stop();
+}
+
+#[test]
+fn what_a_function_cannot_give_is_refused_before_it_runs() {
+    let server = serve(&["--workers", "1"]);
+    let post = |function: &str, accept: &str, body: &str| {
+        let headers = [JSON, ("accept", accept)];
+        request(
+            &server,
+            "POST",
+            &format!("/v1/call/{function}"),
+            &headers,
+            body,
+        )
+    };
+    let bytes = "application/octet-stream";
+    let refused = post("double", bytes, r#"{"value": 21}"#);
+    assert_eq!(refused.json()["may_have_run"], false);
+    assert_eq!(
+        refused.problem(),
+        (
+            406,
+            "not_acceptable".into(),
+            "the function `double` returns no bytes, and the Accept header allows nothing else; \
+             accept application/json or application/msgpack"
+                .into()
+        )
+    );
+    // Who takes something else too gets that.
+    let either = post(
+        "double",
+        "application/octet-stream, application/json;q=0.1",
+        r#"{"value": 21}"#,
+    );
+    assert_eq!(either.result(), json!({"result": 42}));
+    assert_eq!(post("picture", bytes, "1").body, b"\0\xff");
     server.stop();
 }
 
