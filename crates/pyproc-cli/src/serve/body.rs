@@ -111,14 +111,15 @@ async fn frame(body: &mut Incoming) -> Option<Result<Bytes, Problem>> {
     }
 }
 
-fn take(share: &mut Share, bytes: usize, app: &App) -> Result<(), Problem> {
+/// Takes memory for what a request has sent.
+pub(super) fn take(share: &mut Share, bytes: usize, app: &App) -> Result<(), Problem> {
     if share.grow(bytes) {
         return Ok(());
     }
     Err(Problem::unavailable(
         "overloaded",
         format!(
-            "the bodies of all requests take the {} that `request_memory` allows; try again later",
+            "all requests together take the {} that `request_memory` allows; try again later",
             size(app.memory.limit() as u64)
         ),
         Duration::from_secs(1),

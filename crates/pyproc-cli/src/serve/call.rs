@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
@@ -20,7 +20,8 @@ use super::{media, timeout};
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
 
-/// Answers of so many bytes are counted; smaller ones fit into what a connection takes anyway.
+/// Answers of so many bytes are counted. Smaller ones fit into what a connection takes anyway, where it has
+/// one at a time: over HTTP/2 it has hundreds, and all of them are counted.
 const LARGE: usize = 64 << 10;
 
 /// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent. A body that was
@@ -37,7 +38,7 @@ pub(super) async fn call(
     let known = timed.is_of_a_function();
     let mut read = false;
     let reply = answer(app, &function, known, parts, &mut body, &mut read, told).await;
-    match reply.and_then(|reply| response(app, reply)) {
+    match reply.and_then(|reply| response(app, reply, &function, parts.version)) {
         Ok(response) => {
             timed.answered(response.status());
             (Ok(response), None)
@@ -173,18 +174,41 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     }
 }
 
-/// A result as an answer. Until its client has taken it, a large one takes memory that is bounded.
-fn response(app: &App, reply: Reply) -> Result<Response<Bytes>, Problem> {
+/// A result as an answer. Until its client has taken it, it takes memory that is bounded.
+fn response(
+    app: &App,
+    reply: Reply,
+    function: &str,
+    version: Version,
+) -> Result<Response<Bytes>, Problem> {
     let content_type = media::header(reply.content_type());
-    let bytes = reply.into_bytes();
-    let bytes = if bytes.len() < LARGE {
-        bytes
-    } else {
-        app.answers.keep(bytes).ok_or_else(|| untaken(app))?
-    };
+    let mut bytes = reply.into_bytes();
+    let length = bytes.len();
+    if length >= LARGE || version >= Version::HTTP_2 {
+        bytes = app.answers.keep(bytes).ok_or_else(|| {
+            let problem = if length > app.answers.limit() {
+                too_large(app, length)
+            } else {
+                untaken(app)
+            };
+            problem.of_function(function)
+        })?;
+    }
     let mut response = Response::new(bytes);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     Ok(response)
+}
+
+/// There will never be memory for it.
+fn too_large(app: &App, length: usize) -> Problem {
+    let size = |bytes: usize| pyproc::Size::from(bytes as u64);
+    let detail = format!(
+        "the function's result is too large: {} where `request_memory` allows answers {}; return less or raise \
+         `request_memory`, and set `max_body` to what it allows",
+        size(length),
+        size(app.answers.limit())
+    );
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "too_large", detail).after_a_run()
 }
 
 fn untaken(app: &App) -> Problem {

@@ -98,6 +98,25 @@ fn a_body_that_nothing_is_called_with_is_not_asked_for() {
 }
 
 #[test]
+fn who_sends_all_to_a_page_sees_its_answer_too() {
+    let gateway = Gateway::start(&[]);
+    for path in ["/nowhere", "/healthz"] {
+        let mut client = gateway.connect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+            64 * MIB
+        );
+        client.send(head);
+        client.send(vec![b'x'; 64 * MIB]);
+        let answer = client.answer();
+        assert!([404, 405].contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.header("connection"), Some("close"));
+        client.is_closed();
+    }
+    gateway.is_unharmed();
+}
+
+#[test]
 fn a_body_of_any_length_in_chunks_is_refused_at_the_limit() {
     let gateway = Gateway::start(&["--max-request-body=4MiB"]);
     let mut clients: Vec<Client> = (0..16).map(|_| gateway.connect()).collect();

@@ -249,6 +249,32 @@ fn what_a_function_cannot_give_is_refused_before_it_runs() {
 }
 
 #[test]
+fn a_result_that_there_is_never_memory_for_is_the_functions_error() {
+    let server = serve(&[
+        "--workers",
+        "1",
+        "--request-memory=1MiB",
+        "--max-request-body=1MiB",
+    ]);
+    let answer = server.call("picture", "600000");
+    assert_eq!(answer.header("retry-after"), "");
+    assert_eq!(answer.json()["may_have_run"], true);
+    assert_eq!(answer.json()["function"], "picture");
+    assert_eq!(
+        answer.problem(),
+        (
+            500,
+            "too_large".into(),
+            "the function's result is too large: 1200000B where `request_memory` allows answers 1MiB; \
+             return less or raise `request_memory`, and set `max_body` to what it allows"
+                .into()
+        )
+    );
+    assert_eq!(server.call("picture", "300000").body.len(), 600_000);
+    server.stop();
+}
+
+#[test]
 fn a_full_queue_says_when_to_come_back() {
     // One worker that answers ten calls a second, and a queue of forty.
     const QUEUE: usize = 40;
