@@ -282,7 +282,7 @@ fn a_full_queue_says_when_to_come_back() {
     let over = AtomicBool::new(false);
     let said = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..QUEUE + 20 {
+        for _ in 0..QUEUE + 4 {
             scope.spawn(|| {
                 while !over.load(Relaxed) {
                     let answer = server.call("pause", r#"{"seconds": 0.1}"#);
@@ -295,23 +295,18 @@ fn a_full_queue_says_when_to_come_back() {
                     );
                     let seconds: u64 = answer.header("retry-after").parse().expect("seconds");
                     said.lock().expect("nobody panicked").push(seconds);
-                    // Clients that are more patient than this one keep nobody busy.
-                    std::thread::sleep(std::time::Duration::from_millis(20));
                 }
             });
         }
-        wait_until("a rate to be known", || {
+        // Forty at ten a second take four seconds at least.
+        wait_until("the rate to be known", || {
             let said = said.lock().expect("nobody panicked");
-            said.iter().any(|seconds| *seconds > 1)
+            said.iter().any(|seconds| *seconds >= 4)
         });
         over.store(true, Relaxed);
     });
-    // Nothing is known at first, and then that it takes four seconds at least.
+    // Nothing is known at first.
     let said = said.into_inner().expect("nobody panicked");
     assert_eq!(said.first(), Some(&1));
-    assert!(
-        said.iter().all(|seconds| *seconds == 1 || *seconds >= 4),
-        "{said:?}"
-    );
     server.stop();
 }
