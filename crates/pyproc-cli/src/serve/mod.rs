@@ -21,6 +21,7 @@ mod media;
 mod memory;
 mod openapi;
 mod origin;
+mod outage;
 mod page;
 mod pages;
 mod problem;
@@ -92,10 +93,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let mut identity = Identity::of_workers(&settings)?;
     let recorder = prometheus::install()?;
+    let upkeep = prometheus::keep_up(recorder.clone(), prometheus::UPKEEP);
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
     let connections = Connections::new(&settings, descriptors::connections(&settings));
     let app = App::new(settings, connections, tokens);
     let mut tasks = background(&app);
+    tasks.spawn(upkeep);
 
     let protocol = Arc::new(connection::protocol(&app.settings));
     let listener = Listener::bind("listen", &app.settings.listen)?;
@@ -172,8 +175,6 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(watch(Arc::clone(&app.connections)));
-    let loaded = Arc::clone(app);
-    tasks.spawn(async move { loaded.load.watch().await });
     if let Some(tokens) = app.tokens.clone() {
         tasks.spawn(tokens.watch());
     }
@@ -201,7 +202,7 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
                             connection::serve(stream, open, site.clone(), Arc::clone(&protocol));
                         tokio::spawn(serving);
                     }
-                    None => turned_away.tell(stream),
+                    None => turned_away.tell(stream).await,
                 }
             }
             // The client has gone meanwhile.
