@@ -146,9 +146,11 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let pool = tokio::select! {
         pool = started => pool?,
         signal = signals.next() => {
+            log::release();
             tracing::info!("{signal}: stopping before the workers were up");
             return Ok(());
         }
+        never = slow_start(&bound) => match never {},
     };
     tasks.spawn(lookout::keep(pool.clone()));
     app.started(&pool);
@@ -169,6 +171,16 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             "{signal} once more: ended at once; what was under way has no answer"
         ))),
     }
+}
+
+/// Says that the workers take their time, and shows what they have said, once they do.
+async fn slow_start(bound: &settings::Listen) -> std::convert::Infallible {
+    /// What people wait for without a word.
+    const LONG: Duration = Duration::from_secs(5);
+    sleep(LONG).await;
+    log::release();
+    tracing::info!("the workers are still starting; {bound} answers 503 until they are up");
+    std::future::pending().await
 }
 
 /// What goes on beside requests, until the set is dropped.
