@@ -1,20 +1,27 @@
-"""Each mechanism as it should be: the SDK reaches its bucket, and the doctor finds nothing."""
+"""Each mechanism as it should be, from what this project ships: the SDK reaches its bucket, and the doctor finds nothing."""
 
 from __future__ import annotations
 
 import json
 
+import jwt
 import pytest
 from cloud import Cloud
-from mechanisms import ALL
-from pod import PROGRAM, Pod
+from mechanisms import ALL, Made
+from pod import PROGRAM, RUST_SDKS, Pod, fetch
+from renders import Render
+
+
+def on_the_page(url: str, made: Made, text: str) -> tuple[int, str]:
+    """Calls the worker's function over HTTP."""
+    return fetch(f"{url}/v1/call/{made.function}", {**made.arguments, "text": text})
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_unmodified_sdk_in_a_worker_reaches_its_bucket(name: str, cloud: Cloud, pod: Pod) -> None:
     made = ALL[name](cloud, pod)
-    run = made.use("written by a worker")
-    assert (run.status, run.stdout) == (0, '"written by a worker"\n'), run.stderr
+    with pod.serve() as url:
+        assert on_the_page(url, made, "written by a worker") == (200, '"written by a worker"')
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -32,7 +39,44 @@ def test_the_doctor_finds_nothing_and_the_cloud_says_who_it_is(name: str, cloud:
     assert run.status == 0, run.stderr
 
 
-def test_without_any_identity_nothing_is_expected(pod: Pod) -> None:
+@pytest.mark.parametrize("name", ALL)
+def test_the_clouds_sdks_for_rust_are_the_same_to_the_cloud(name: str, cloud: Cloud, pod: Pod) -> None:
+    made = ALL[name](cloud, pod)
+    run = pod.run(str(RUST_SDKS), made.function)
+    assert run.status == 0, run.stderr
+    said = json.loads(run.stdout)
+    match made.function:
+        case "aws":
+            session = cloud.aws.sessions[said["key"]]
+            assert (session.token, session.arn) == (said["session"], said["arn"])
+        case "azure":
+            key = cloud.entra.key.key.public_key()
+            claims = jwt.decode(said["token"], key, algorithms=["RS256"], audience="https://storage.azure.com")
+            assert claims["appid"] == pod.environment["AZURE_CLIENT_ID"]
+        case "google":
+            assert cloud.google.tokens[said["token"]] in cloud.google.readers
+
+
+ROTATED = {"eks-irsa": "ExpiredToken", "eks-pod-identity": "ExpiredToken", "aks": "AADSTS700024", "external": "expired"}
+
+
+@pytest.mark.parametrize("name", ROTATED)
+def test_a_process_that_goes_on_uses_the_token_that_the_kubelet_has_renewed(name: str, cloud: Cloud, pod: Pod) -> None:
+    """The first token ends sooner than a new one, as it does when some of its time is over."""
+    made = ALL[name](cloud, pod)
+    (audience,) = jwt.decode(pod.read(made.file), options={"verify_signature": False})["aud"]
+    pod.replace(made.file, pod.request(audience, 600))
+    with pod.serve() as url:
+        assert on_the_page(url, made, "before") == (200, '"before"')
+        cloud.clock.offset = 700
+        status, answer = on_the_page(url, made, "expired")
+        assert status == 500 and ROTATED[name] in answer, answer
+        pod.rotate(made.file)
+        assert on_the_page(url, made, "after") == (200, '"after"')
+
+
+def test_without_any_identity_nothing_is_expected(cloud: Cloud, pod: Pod) -> None:
+    pod.start(cloud.admission.admit(Render("nothing"), "no-identity"))
     assert pod.doctor()[0] == 3
     assert pod.status()[0] == 3
     assert pod.run(str(PROGRAM), "auth", "wait").status == 3
