@@ -14,8 +14,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Extra arguments for the benchmark: make bench ARGS="--only speed --rounds 3"
 ARGS ?=
-# What `make test`, `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust and Python (.ci/run installs it).
-DEBIAN_PACKAGES := buildah chromium curl debootstrap iproute2 openssl strace util-linux wrk
+# What `make test`, `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust, Go and Python (.ci/run installs
+# it). Other builds of Node.js than Debian's bring their npm along, and Debian's npm would replace them.
+DEBIAN_PACKAGES := buildah chromium curl debootstrap iproute2 openssl strace util-linux wrk \
+	$(if $(shell command -v npm),,nodejs npm)
 
 CARGO := cargo
 VENV := .venv

@@ -60,9 +60,9 @@ class Made:
         place = {"account": ACCOUNT, "container": BUCKET} if self.function == "azure" else {"bucket": BUCKET}
         return {**place, "name": "a/b"}
 
-    def use(self, text: str = "hello") -> Run:
+    def use(self, text: str = "hello", limit: str = "60s") -> Run:
         """Writes an object with the SDK and reads it back."""
-        return self.pod.call(self.function, **self.arguments, text=text)
+        return self.pod.call(self.function, limit, **self.arguments, text=text)
 
     def yesterday(self, audience: str) -> str:
         """A token of the pod's ServiceAccount that ended an hour ago, as the API server made it then."""

@@ -184,6 +184,11 @@ class Pod:
         self.runs.append(run)
         return run
 
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """The same for a program that goes on."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self._command(*command), env=self._variables(), stdout=pipe, stderr=pipe, text=True)
+
     @contextmanager
     def serve(self) -> Iterator[str]:
         """The container runs as its manifest says; where it answers."""
@@ -203,9 +208,9 @@ class Pod:
             process.wait()
             self.runs.append(Run(process.returncode, "", log.read_text()))
 
-    def call(self, function: str, **arguments: str) -> Run:
+    def call(self, function: str, limit: str = "60s", **arguments: str) -> Run:
         """Calls a function of the example's worker through a pool, as any user of pyproc does."""
-        return self.run(str(PROGRAM), "call", str(WORKER), function, json.dumps(arguments), "--timeout", "60s")
+        return self.run(str(PROGRAM), "call", str(WORKER), function, json.dumps(arguments), "--timeout", limit)
 
     def doctor(self, *options: str) -> tuple[int, dict[str, Any]]:
         """The doctor's status and what it says."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -60,7 +59,7 @@ def test_static_keys_are_named_and_not_shown(pod: Pod) -> None:
 def test_a_crash_leaves_no_core(cloud: Cloud, pod: Pod) -> None:
     ALL["gke"](cloud, pod)
     cloud.local.pop("metadata").close()
-    program = subprocess.Popen([PROGRAM, "auth", "wait"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    program = pod.begin(str(PROGRAM), "auth", "wait")
     assert program.stderr is not None and program.stderr.readline()
     limits = Path(f"/proc/{program.pid}/limits").read_text()
     program.kill()

@@ -137,9 +137,7 @@ class Render:
         if self.overlay:
             return build(self.overlay)
         values = [f"--values={path}" for path in self.values]
-        return template(
-            f"--namespace={namespace}", *values, inline=self.inline, kube_version=kube_version, helm=helm
-        )
+        return template(f"--namespace={namespace}", *values, inline=self.inline, kube_version=kube_version, helm=helm)
 
     def objects(self, namespace: str = "default") -> list[dict[str, Any]]:
         """The same, read."""
