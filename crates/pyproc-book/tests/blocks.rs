@@ -54,6 +54,7 @@ page_tests! {
     performance "performance.md"
     configuration "configuration.md"
     program "program.md"
+    identity_codes "identity-codes.md"
     gateway "gateway.md"
     security "security.md"
     architecture "architecture.md"

@@ -6,8 +6,9 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tracing::Subscriber;
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -27,6 +28,9 @@ const DEFAULT_OF_COMMANDS: &str = "pyproc::worker=info";
 /// What the gateway shows: Python's lines, what happens to workers, requests that failed, lost traces.
 pub(crate) const DEFAULT: &str = "pyproc=info,opentelemetry=warn";
 
+/// What the gateway says of the cloud identity, beside the crate that looks at it.
+pub(crate) const IDENTITY: &str = "pyproc::identity";
+
 /// Bytes that are held back at most; a start that says more shows it.
 const HELD_MAX: usize = 64 * 1024;
 
@@ -43,7 +47,7 @@ pub(crate) fn start_for_command() -> Result<(), Failure> {
     let targets = targets(VARIABLE, text)?;
     hold(chosen.is_none());
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Lines)
+        .with_writer(|| Lines { at_once: false })
         .with_ansi(false)
         .without_time()
         .compact();
@@ -80,7 +84,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Lines)
+        .with_writer(Writers)
         .with_ansi(false);
     match format {
         Format::Pretty => lines.compact().boxed(),
@@ -114,13 +118,33 @@ pub(crate) fn release() {
     let _ = io::stderr().write_all(&held.unwrap_or_default());
 }
 
+/// Where the gateway's lines go: what is said of the cloud identity belongs to no start and is not held back.
+struct Writers;
+
+impl<'w> MakeWriter<'w> for Writers {
+    type Writer = Lines;
+
+    fn make_writer(&'w self) -> Lines {
+        Lines { at_once: false }
+    }
+
+    fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Lines {
+        let target = metadata.target();
+        Lines {
+            at_once: target.starts_with("pyproc_identity") || target == IDENTITY,
+        }
+    }
+}
+
 /// Where formatted lines go.
-struct Lines;
+struct Lines {
+    at_once: bool,
+}
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.as_mut() {
+        match held.as_mut().filter(|_| !self.at_once) {
             Some(lines) if lines.len() + line.len() <= HELD_MAX => lines.extend_from_slice(line),
             Some(lines) => {
                 let lines = std::mem::take(lines);

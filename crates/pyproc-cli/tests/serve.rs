@@ -3,6 +3,8 @@
 mod common;
 #[path = "serve/drain.rs"]
 mod drain;
+#[path = "serve/identity.rs"]
+mod identity;
 #[path = "serve/kills.rs"]
 mod kills;
 #[path = "serve/life.rs"]

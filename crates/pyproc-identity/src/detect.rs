@@ -53,11 +53,24 @@ impl Detection {
     /// Whether anything says that this pod should have an identity.
     #[must_use]
     pub fn expects(&self, pod: &Pod) -> bool {
-        self.expected.provider().is_some()
-            || self.expected.unknown_provider.is_some()
-            || !self.mechanisms.is_empty()
-            || ASKING.iter().any(|name| pod.variable(name).is_some())
+        asks(pod, &self.expected) || !self.mechanisms.is_empty()
     }
+}
+
+/// Whether this may be a pod that should have an identity, as far as can be told without asking any
+/// address: on other machines nobody has to be asked.
+#[must_use]
+pub fn may_expect(pod: &Pod) -> bool {
+    pod.variable("KUBERNETES_SERVICE_HOST").is_some()
+        || asks(pod, &Expected::of(pod))
+        || !Mechanism::from_environment(pod).is_empty()
+}
+
+/// Whether the pod's template or a variable asks for an identity.
+fn asks(pod: &Pod, expected: &Expected) -> bool {
+    expected.provider().is_some()
+        || expected.unknown_provider.is_some()
+        || ASKING.iter().any(|name| pod.variable(name).is_some())
 }
 
 /// Variables that ask for an identity, even where they do not suffice.

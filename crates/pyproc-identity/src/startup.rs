@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::detect::detect;
+use crate::detect::{detect, may_expect};
 use crate::doctor::{Verdict, examine};
 use crate::exchange::{Patience, exchange};
 use crate::mechanism::Mechanism;
@@ -50,9 +50,17 @@ pub fn refuse_static_keys(pod: &Pod) -> Result<(), StaticKeysFound> {
     }
 }
 
-/// Runs the offline part of the doctor and logs each trouble once, with its code.
+/// Runs the offline part of the doctor and logs each trouble once, with its code; nothing where nothing
+/// expects an identity, and outside of Kubernetes no address is asked then.
 pub async fn report(pod: &Pod) {
-    for finding in examine(pod, false).await.troubles() {
+    if !may_expect(pod) {
+        return;
+    }
+    let diagnosis = examine(pod, false).await;
+    if !diagnosis.expected {
+        return;
+    }
+    for finding in diagnosis.troubles() {
         let (code, summary) = (finding.code.name(), &finding.summary);
         let remedy = "`pyproc auth doctor` says more";
         match finding.verdict {
@@ -128,8 +136,8 @@ fn absent(detection: &crate::detect::Detection) -> String {
     }
 }
 
-/// No dump of this process' memory is written when it crashes: tokens pass through it. A limit that cannot
-/// be set stays what it is.
+/// No dump of the memory of this process, and of those that it starts, is written when they crash: tokens
+/// pass through it. A limit that cannot be set stays what it is.
 pub fn no_core_dumps() {
     let none = Rlimit {
         current: Some(0),
@@ -137,6 +145,8 @@ pub fn no_core_dumps() {
     };
     // Lowering a limit is allowed to everybody.
     let _ = setrlimit(Resource::Core, none);
+    // Programs to which the kernel hands dumps over are not held by the limit. No mapping is part of them then.
+    let _ = std::fs::write("/proc/self/coredump_filter", "0");
 }
 
 #[cfg(test)]

@@ -97,6 +97,17 @@ pub(crate) struct GatewayConfig {
     /// may take `shutdown_timeout`.
     pub(crate) shutdown_delay: Span,
 
+    /// Whether the gateway refuses to start where workers would find a stored cloud key. Default: false.
+    ///
+    /// Variables with a key, and files of keys where the clouds' SDKs look for them, are named, and no worker is
+    /// started. What counts is the environment that workers get, `env` included.
+    pub(crate) no_static_credentials: bool,
+
+    /// Whether workers are started only once the pod's cloud identity answers. Default: false.
+    ///
+    /// Until then `/startupz` and `/readyz` say no and why. The gateway never gives up.
+    pub(crate) wait_for_identity: bool,
+
     /// Whether answers to calls that raised an exception carry its traceback. Default: false.
     ///
     /// Tracebacks show code and may show values: turn it on where clients are your own.
@@ -181,6 +192,8 @@ impl Default for GatewayConfig {
             body_timeout: seconds(30),
             idle_timeout: seconds(75),
             shutdown_delay: seconds(0),
+            no_static_credentials: false,
+            wait_for_identity: false,
             show_tracebacks: false,
             log: LogFormat::Pretty,
             log_filter: crate::log::DEFAULT.to_owned(),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::gateway::GatewayConfig;
 
 /// The keys in the order in which they are shown, under headings.
-pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     (
         "Workers",
         &[
@@ -72,6 +72,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
     (
         "Memory and speed",
         &["max_body", "ring", "segment_memory", "segment_idle", "spin"],
+    ),
+    (
+        "Cloud identity",
+        &["no_static_credentials", "wait_for_identity"],
     ),
     ("Logs and traces", &["log", "log_filter", "otlp_endpoint"]),
 ];

@@ -33,6 +33,8 @@ pub(super) struct App {
     /// The document at `/openapi.json`.
     openapi: OnceLock<Bytes>,
     phase: AtomicU8,
+    /// What the workers wait for before they are started.
+    waiting: Mutex<Option<String>>,
     /// The time until the next worker starts, while there is none and there will not be one soon.
     outage: Mutex<Option<Duration>>,
 }
@@ -49,7 +51,7 @@ pub(super) enum Phase {
 }
 
 /// What there is to say while the workers come up.
-pub(super) const NOT_UP: &str = "the workers are not up yet";
+const NOT_UP: &str = "the workers are not up yet";
 
 /// How long a start takes is not known: it is asked for again soon.
 const SOON: Duration = Duration::from_secs(1);
@@ -73,6 +75,7 @@ impl App {
             pool: OnceLock::new(),
             openapi: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
+            waiting: Mutex::new(None),
             outage: Mutex::new(None),
             settings,
         })
@@ -89,6 +92,11 @@ impl App {
             phase if phase == Phase::Serving as u8 => Phase::Serving,
             _ => Phase::Stopping,
         }
+    }
+
+    /// What the workers wait for, or that they wait no longer.
+    pub(super) fn waiting(&self, reason: Option<String>) {
+        *self.waiting.lock() = reason;
     }
 
     /// The workers are up.
@@ -139,10 +147,19 @@ impl App {
     /// Why no call has a chance now, or should be sent here.
     pub(super) fn not_ready(&self) -> Option<String> {
         match self.phase() {
-            Phase::Starting => Some(NOT_UP.to_owned()),
+            Phase::Starting => self.not_started(),
             Phase::Stopping => Some("the gateway is shutting down".to_owned()),
             Phase::Serving => self.pool().and_then(|pool| pool.health().reason),
         }
+    }
+
+    /// Why the workers have not come up yet, until they have once.
+    pub(super) fn not_started(&self) -> Option<String> {
+        let reason = || match &*self.waiting.lock() {
+            Some(reason) => format!("{NOT_UP}, since they wait for the cloud identity: {reason}"),
+            None => NOT_UP.to_owned(),
+        };
+        self.pool().is_none().then(reason)
     }
 
     /// How long no call has a chance, when that is long.

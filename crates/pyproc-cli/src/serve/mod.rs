@@ -12,6 +12,7 @@ mod call;
 mod connection;
 mod connections;
 mod descriptors;
+mod identity;
 pub(crate) mod init;
 mod listener;
 mod load;
@@ -49,6 +50,7 @@ use answer::Site;
 use app::App;
 use connection::Protocol;
 use connections::Connections;
+use identity::Identity;
 use listener::Listener;
 use settings::Settings;
 use stop::Signals;
@@ -61,6 +63,8 @@ const METRICS_CONNECTIONS: usize = 32;
 
 /// Serves until a signal comes, then until everything has its answer.
 pub(crate) fn run(mut settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
+    // Bodies and tokens pass through this process too; a pool's workers never have any.
+    pyproc_identity::startup::no_core_dumps();
     if let Some(traces) = &traces {
         traces.tell_workers(&mut settings.pool);
     }
@@ -86,6 +90,7 @@ pub(crate) fn run(mut settings: Settings, traces: Option<Traces>) -> Result<(), 
 async fn serve(settings: Settings) -> Result<(), Failure> {
     // Before anything that somebody may want to stop.
     let mut signals = Signals::new()?;
+    let mut identity = Identity::of_workers(&settings)?;
     let recorder = prometheus::install()?;
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
     let connections = Connections::new(&settings, descriptors::connections(&settings));
@@ -124,8 +129,19 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut config = app.settings.pool.clone();
     // The gateway waits for calls itself; when that is over, none may go on.
     config.shutdown_timeout = Duration::ZERO.into();
+    let started = async {
+        identity.ready(&app).await;
+        match Pool::start(config).await {
+            Ok(pool) => Ok(pool),
+            Err(error) => {
+                // What is wrong with the identity may be why.
+                identity.told().await;
+                Err(error)
+            }
+        }
+    };
     let pool = tokio::select! {
-        pool = Pool::start(config) => pool?,
+        pool = started => pool?,
         signal = signals.next() => {
             tracing::info!("{signal}: stopping before the workers were up");
             return Ok(());

@@ -12,7 +12,7 @@ use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use super::app::{App, NOT_UP};
+use super::app::App;
 use super::page;
 use super::problem::Problem;
 use super::status::status;
@@ -93,8 +93,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// Whether the pool has come up once.
 async fn started(State(app): State<Arc<App>>) -> Response {
-    let starting = app.pool().is_none();
-    Probe::of(starting.then(|| NOT_UP.to_owned()))
+    Probe::of(app.not_started())
 }
 
 async fn functions(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {

@@ -46,6 +46,10 @@ pub(crate) struct Settings {
     pub(crate) shutdown_delay: Duration,
     /// How long what was begun may take after that.
     pub(crate) shutdown_timeout: Duration,
+    /// Whether a stored cloud key that workers would find keeps them from being started.
+    pub(crate) no_static_credentials: bool,
+    /// Whether workers are started only once the pod's cloud identity answers.
+    pub(crate) wait_for_identity: bool,
     /// Whether clients see the tracebacks of exceptions.
     pub(crate) show_tracebacks: bool,
     /// How the log is written.

@@ -6,7 +6,7 @@ use ureq::Agent;
 use ureq::http::Response;
 
 use super::program::{Ended, Program};
-use super::{Marked, PATIENCE};
+use super::{Marked, PATIENCE, wait_until};
 
 /// `pyproc serve`, up and ready. Stop it with [`Server::stop`], which checks what it left behind.
 pub(crate) struct Server {
@@ -58,6 +58,13 @@ impl Server {
         lines
     }
 
+    /// Waits for its socket, which is there before it is ready and said then only. It is to have one.
+    #[track_caller]
+    pub(crate) fn until_listening(&mut self) {
+        let port = listening_port(self.program.pid().as_raw_nonzero().get());
+        self.base = format!("http://127.0.0.1:{port}");
+    }
+
     /// Calls a function with JSON.
     #[track_caller]
     pub(crate) fn call(&self, function: &str, body: &str) -> Answer {
@@ -94,6 +101,36 @@ impl Server {
     pub(crate) fn stop(mut self) {
         self.program.stop();
     }
+}
+
+/// The port at which a process listens, once it does.
+fn listening_port(pid: i32) -> u16 {
+    let mut port = None;
+    wait_until("it to listen", || {
+        let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .expect("a process")
+            .flatten()
+            .filter_map(|file| {
+                std::fs::read_link(file.path())
+                    .ok()?
+                    .to_str()
+                    .map(str::to_owned)
+            })
+            .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+            .collect();
+        let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("a table");
+        port = table.lines().skip(1).find_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let listens = columns.get(3) == Some(&"0A");
+            let ours = listens
+                && sockets
+                    .iter()
+                    .any(|inode| columns.get(9) == Some(&inode.as_str()));
+            ours.then(|| u16::from_str_radix(columns[1].split_once(':')?.1, 16).ok())?
+        });
+        port.is_some()
+    });
+    port.expect("seen above")
 }
 
 /// A client whose connections are used again, for which every status is an answer.

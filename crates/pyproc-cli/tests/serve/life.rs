@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::common::server::{Server, serve};
-use crate::common::{Marked, pyproc, wait_until};
+use crate::common::{Marked, pyproc};
 
 #[test]
 fn a_gateway_says_what_it_serves_and_how_to_try_it() {
@@ -52,8 +52,7 @@ fn probes_tell_starting_from_ready() {
     marked.command.env("SLOW_START_GATE", gate());
     // It listens before its worker is up, and says where only then: the port is found by its socket.
     let mut server = Server::spawn(marked);
-    let port = listening_port(server.program.pid().as_raw_nonzero().get());
-    server.base = format!("http://127.0.0.1:{port}");
+    server.until_listening();
     assert_eq!(server.get("/healthz").json(), json!({"ok": true}));
     let waiting = json!({"ok": false, "reason": "the workers are not up yet"});
     for probe in ["/startupz", "/readyz"] {
@@ -87,36 +86,6 @@ fn probes_tell_starting_from_ready() {
 /// The file for which slow_start.py waits.
 fn gate() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("slow-start-gate")
-}
-
-/// The port at which a process listens, once it does.
-fn listening_port(pid: i32) -> u16 {
-    let mut port = None;
-    wait_until("it to listen", || {
-        let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
-            .expect("a process")
-            .flatten()
-            .filter_map(|file| {
-                std::fs::read_link(file.path())
-                    .ok()?
-                    .to_str()
-                    .map(str::to_owned)
-            })
-            .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-            .collect();
-        let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("a table");
-        port = table.lines().skip(1).find_map(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let listens = columns.get(3) == Some(&"0A");
-            let ours = listens
-                && sockets
-                    .iter()
-                    .any(|inode| columns.get(9) == Some(&inode.as_str()));
-            ours.then(|| u16::from_str_radix(columns[1].split_once(':')?.1, 16).ok())?
-        });
-        port.is_some()
-    });
-    port.expect("seen above")
 }
 
 #[test]

@@ -120,8 +120,13 @@ fn silent(error: &HttpError) -> Finding {
     )
     .seen(error.to_string())
     .because("in a new pod it needs some seconds; on a node pool without it, it never comes")
+    .mend(wait())
     .mend(Remedy::shell("pyproc auth wait --timeout 60s"))
     .mend(node_pool())
+}
+
+fn wait() -> Remedy {
+    Remedy::helm("cloudIdentity:\n  wait: true\n")
 }
 
 fn node_pool() -> Remedy {
@@ -244,6 +249,7 @@ pub(super) fn metadata_refusal(
             )
             .seen(error.sentence())
             .because("it starts, or the node cannot reach sts.googleapis.com")
+            .mend(wait())
             .mend(Remedy::shell("pyproc auth wait --timeout 60s"))
         }
         ExchangeError::Http(problem) => silent(problem),
