@@ -115,8 +115,12 @@ fn emulators(observation: &Observation<'_>) -> Finding {
     let pod = observation.pod;
     let set: Vec<&str> = EMULATORS
         .iter()
-        .filter(|(name, cloud)| observation.is_of(*cloud) && pod.variable(name).is_some())
+        .filter(|(_, cloud)| observation.is_of(*cloud))
         .map(|(name, _)| *name)
+        .filter(|name| {
+            pod.variable(name)
+                .is_some_and(|url| !is_private_endpoint(url))
+        })
         .collect();
     if set.is_empty() {
         return Finding::pass(Code::EmulatorLeftOn, "no variable sends an SDK elsewhere");
@@ -125,6 +129,13 @@ fn emulators(observation: &Observation<'_>) -> Finding {
         .seen_all(observation.set(&set))
         .because("variables for emulators are honoured in production too; STORAGE_EMULATOR_HOST even sends no credential")
         .mend(Remedy::shell(format!("unset {}", set.join(" "))))
+}
+
+/// Whether a URL is the own name of a VPC endpoint.
+fn is_private_endpoint(url: &str) -> bool {
+    let host = url.strip_prefix("https://").unwrap_or_default();
+    let host = host.split(['/', ':', '?']).next().unwrap_or_default();
+    host.ends_with(".vpce.amazonaws.com") || host.ends_with(".vpce.amazonaws.com.cn")
 }
 
 fn proxy(observation: &Observation<'_>) -> Finding {
@@ -183,4 +194,27 @@ fn no_proxy(observation: &Observation<'_>, captured: &[&str]) -> String {
     });
     let now = now.map(|list| list.trim_end_matches(',').to_owned());
     now.into_iter().chain(added).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_endpoint_is_no_emulator() {
+        for own in [
+            "https://vpce-0-1.sts.eu-west-1.vpce.amazonaws.com",
+            "https://vpce-0-1.sts.cn-north-1.vpce.amazonaws.com.cn:443/",
+        ] {
+            assert!(is_private_endpoint(own), "{own}");
+        }
+        for other in [
+            "http://vpce-0-1.sts.eu-west-1.vpce.amazonaws.com",
+            "https://localhost:5000/.vpce.amazonaws.com",
+            "https://vpce.amazonaws.com.example.com",
+            "http://localhost:5000",
+        ] {
+            assert!(!is_private_endpoint(other), "{other}");
+        }
+    }
 }
