@@ -34,6 +34,8 @@ class Made:
     pod: Pod
     mechanism: str
     function: str
+    # Whom the cloud knows it as; of a role without the session's name.
+    principal: str = ""
     # Where its token is; GKE's metadata server needs none.
     file: str = ""
     # The values of `cloudIdentity`, for what is rendered from values that are not an example's.
@@ -75,6 +77,7 @@ def irsa(made: Made) -> None:
     role = made.values.get("eks", {}).get("roleArn", ROLE)
     made.cloud.aws.providers[role.split(":")[4], trusted.issuer] = Provider(trusted, {"sts.amazonaws.com"})
     made.cloud.aws.roles[role] = Trust(trusted.issuer, made.subject, "sts.amazonaws.com")
+    made.principal = session_of(role)
     made.file = made.pod.environment.get("AWS_WEB_IDENTITY_TOKEN_FILE", "")
 
 
@@ -82,6 +85,7 @@ def pod_identity(made: Made) -> None:
     """EKS Pod Identity."""
     made.cloud.aws.cluster = made.cloud.trusted()
     made.cloud.aws.associations[made.namespace, made.account] = ROLE
+    made.principal = session_of(ROLE)
     made.cloud.start_agent()
     made.file = made.pod.environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "")
 
@@ -90,9 +94,10 @@ def aks(made: Made) -> None:
     """AKS Entra Workload Identity."""
     trusted = made.cloud.trusted()
     made.cloud.entra.issuers[trusted.issuer] = trusted
-    client, tenant = (made.values.get("aks", {}).get(name) for name in ("clientId", "tenantId"))
-    application = Application(tenant or TENANT, [Federated(trusted.issuer, made.subject)])
-    made.cloud.entra.applications[client or CLIENT] = application
+    values = {"clientId": CLIENT, "tenantId": TENANT} | made.values.get("aks", {})
+    application = Application(values["tenantId"], [Federated(trusted.issuer, made.subject)])
+    made.cloud.entra.applications[values["clientId"]] = application
+    made.principal = values["clientId"]
     made.file = made.pod.environment.get("AZURE_FEDERATED_TOKEN_FILE", "")
 
 
@@ -104,6 +109,7 @@ def gke(made: Made) -> None:
     link = account["metadata"].get("annotations", {}).get(LINK)
     metadata.email = link or f"{metadata.project}.svc.id.goog"
     made.cloud.google.readers.add(metadata.email)
+    made.principal = metadata.email
     made.cloud.start_metadata()
 
 
@@ -115,8 +121,15 @@ def external(made: Made) -> None:
     account = made.values["gke"].get("serviceAccount")
     if account:
         google.users[account] = {principal}
-    google.readers.add(account or principal)
+    made.principal = account or principal
+    google.readers.add(made.principal)
     made.file = f"{OWN_FOLDER}/token"
+
+
+def session_of(role: str) -> str:
+    """How STS names sessions of a role, up to the session's own name."""
+    account, name = role.split(":")[4], role.rpartition("/")[2]
+    return f"arn:aws:sts::{account}:assumed-role/{name}/"
 
 
 def provider_of(made: Made) -> str:
