@@ -188,3 +188,6 @@ ALL = {
         ("external-impersonation", SHIPPED["helm-gke-projected"], EXTERNAL),
     )
 }
+
+# One of each kind, for what does not depend on the files that it is rendered from.
+DISTINCT = ("eks-irsa", "eks-pod-identity", "aks", "gke", "gke-direct", "external", "external-impersonation")

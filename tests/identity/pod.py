@@ -192,16 +192,16 @@ class Pod:
         return subprocess.Popen(self._command(*command), env=self._variables(), stdout=pipe, stderr=pipe, text=True)
 
     @contextmanager
-    def serve(self) -> Iterator[str]:
-        """The container runs as its manifest says; where it answers."""
+    def serve(self, *options: str, until: str = "/readyz", **more: str) -> Iterator[str]:
+        """The container runs as its manifest says, with further options and variables; where it answers."""
         url = f"http://{ADDRESS}:{container_port(self.container, 'http')}"
         log = self._folder / "log"
         with log.open("ab") as output:
-            command = self._command("pyproc", *self.container["args"])
-            process = subprocess.Popen(command, env=self._variables(), stdout=output, stderr=output)
+            command = self._command("pyproc", *self.container["args"], *options)
+            process = subprocess.Popen(command, env=self._variables(**more), stdout=output, stderr=output)
         try:
             end = time.monotonic() + 60
-            while fetch(f"{url}/readyz")[0] != 200:
+            while fetch(f"{url}{until}")[0] != 200:
                 assert process.poll() is None and time.monotonic() < end, log.read_text()
                 time.sleep(0.05)
             yield url
