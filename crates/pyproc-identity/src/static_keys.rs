@@ -1,7 +1,7 @@
 //! Stored keys: what the clouds' SDKs take before, or instead of, the pod's identity.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::external_account::credentials_type;
 use crate::mechanism::Cloud;
@@ -56,19 +56,23 @@ pub fn find(pod: &Pod) -> Vec<StaticKey> {
             });
         }
     }
-    aws_file(pod, &mut found);
+    aws_files(pod, &mut found);
     google_files(pod, &mut found);
     found
 }
 
-fn aws_file(pod: &Pod, found: &mut Vec<StaticKey>) {
-    let home = pod.home().map(|home| home.join(".aws/credentials"));
-    let named = pod
-        .variable("AWS_SHARED_CREDENTIALS_FILE")
-        .map(Path::new)
-        .map(Path::to_owned);
-    let Some(path) = named.or(home) else { return };
-    if read(pod, &path).is_some_and(|text| has_aws_key(&text)) {
+/// Both files of the SDKs, which look for profiles in either.
+fn aws_files(pod: &Pod, found: &mut Vec<StaticKey>) {
+    for (variable, name) in [
+        ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+        ("AWS_CONFIG_FILE", ".aws/config"),
+    ] {
+        let named = pod.variable(variable).map(|path| below_home(pod, path));
+        let path = named.or_else(|| pod.home().map(|home| home.join(name)));
+        let Some(path) = path else { continue };
+        if !read(pod, &path).is_some_and(|text| has_aws_key(&text)) {
+            continue;
+        }
         found.push(StaticKey {
             cloud: Cloud::Aws,
             place: path.display().to_string(),
@@ -77,7 +81,15 @@ fn aws_file(pod: &Pod, found: &mut Vec<StaticKey>) {
     }
 }
 
-/// Whether a profile of a credentials file has a key.
+/// A path that may begin at the home folder.
+fn below_home(pod: &Pod, path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), pod.home()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// Whether a profile of such a file has a key.
 fn has_aws_key(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
     text.lines()
@@ -166,7 +178,26 @@ mod tests {
                 "/key.json, a file of type service_account"
             ]
         );
-        folder.write("key.json", r#"{"type": "external_account"}"#);
+        pod.directory = "/srv".into();
+        folder.write("srv/key.json", r#"{"type": "authorized_user"}"#);
+        folder.write("home/app/config", "[profile a]\naws_secret_access_key=x\n");
+        for (name, value) in [
+            ("GOOGLE_APPLICATION_CREDENTIALS", "key.json"),
+            ("AWS_CONFIG_FILE", "~/config"),
+        ] {
+            pod.variables.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(
+            places(&pod),
+            [
+                "AWS_ACCESS_KEY_ID",
+                "/home/app/.aws/credentials",
+                "/home/app/config",
+                "key.json, a file of type authorized_user"
+            ]
+        );
+        folder.write("srv/key.json", r#"{"type": "external_account"}"#);
+        folder.write("home/app/config", "[profile a]\nregion = eu-west-1\n");
         pod.variables.remove("AWS_ACCESS_KEY_ID");
         assert_eq!(places(&pod), ["/home/app/.aws/credentials"]);
     }
