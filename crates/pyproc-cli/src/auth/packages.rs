@@ -8,7 +8,10 @@ use pyproc::PoolConfig;
 use pyproc_identity::Pod;
 
 /// Prints the versions of the distributions that it is given.
-const PROGRAM: &str = "import importlib.metadata as m, json, sys
+/// What workers can import it sees too, PYTHONPATH with it; the folder that it happens to run in it does not.
+const PROGRAM: &str = "import sys
+sys.path = [path for path in sys.path if path]
+import importlib.metadata as m, json
 found = {}
 for name in sys.argv[1:]:
     try: found[name] = m.version(name)
@@ -37,7 +40,7 @@ fn versions() -> BTreeMap<String, String> {
         return BTreeMap::new();
     };
     let child = std::process::Command::new(python)
-        .args(["-I", "-c", PROGRAM])
+        .args(["-c", PROGRAM])
         .args(SDKS)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
