@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ from mechanisms import (
     credentials,
     token,
 )
-from pod import PROGRAM, Pod
+from pod import PODINFO, PROGRAM, Pod
 
 Findings = dict[str, dict[str, Any]]
 
@@ -292,7 +293,15 @@ def left_link(made: Made) -> None:
 
 def denied(made: Made) -> None:
     made.cloud.metadata.denied = True
-    made.pod.podinfo(provider="gke", principal=GSA)
+    # The cluster is of another project than the service account.
+    made.cloud.metadata.project = "clusters-project"
+    annotations = {
+        "pyproc/identity-provider": "gke",
+        "pyproc/identity-principal": GSA,
+        "pyproc/service-account": f"{NAMESPACE}/{SERVICE_ACCOUNT}",
+    }
+    lines = "".join(f"{name}={json.dumps(value)}\n" for name, value in annotations.items())
+    made.pod.mount(PODINFO, {"labels": "", "annotations": lines})
 
 
 def node_account(made: Made) -> None:
@@ -300,7 +309,7 @@ def node_account(made: Made) -> None:
 
 
 def node_server(made: Made) -> None:
-    made.cloud.metadata.cluster = None
+    made.cloud.metadata.node = True
     made.cloud.metadata.email = "nodes@demo-project.iam.gserviceaccount.com"
 
 
@@ -378,12 +387,51 @@ def impersonate(made: Made, findings: Findings) -> None:
 def member_of_the_pool(made: Made, findings: Findings) -> None:
     (command,) = remedies(findings["GKE_IMPERSONATION_DENIED"], "shell")
     words = shlex.split(command)
-    expected = f"serviceAccount:demo-project.svc.id.goog[{NAMESPACE}/{SERVICE_ACCOUNT}]"
-    # Without a token of its own the pod knows its ServiceAccount only where the template names it.
-    assert words[words.index("--member") + 1] in (
-        expected,
-        "serviceAccount:demo-project.svc.id.goog[NAMESPACE/SERVICE_ACCOUNT]",
+    assert words[4] == GSA
+    expected = f"serviceAccount:clusters-project.svc.id.goog[{NAMESPACE}/{SERVICE_ACCOUNT}]"
+    assert words[words.index("--member") + 1] == expected
+
+
+def own_audience_of_irsa(made: Made) -> None:
+    """Another audience than everybody's, which both the provider and the role know."""
+    made.cloud.aws.providers["123456789012", made.cloud.issuer.issuer].client_ids = {"my-audience"}
+    made.cloud.aws.roles[ROLE].audience = "my-audience"
+    irsa_token(made, token(made, "my-audience"))
+
+
+def own_audience_of_aks(made: Made) -> None:
+    credential(audience="my-audience")(made)
+    azure_token(made, token(made, "my-audience"))
+
+
+def own_audience_of_the_provider(made: Made) -> None:
+    made.cloud.google.providers[PROVIDER].allowed = {"my-audience"}
+    made.pod.mount(
+        OWN_FOLDER,
+        {
+            "credentials.json": Path(OWN_FOLDER, "credentials.json").read_text(),
+            "token": token(made, "my-audience"),
+        },
     )
+
+
+def no_entra(made: Made) -> None:
+    made.pod.environment["AZURE_AUTHORITY_HOST"] = "login.microsoftonline.us"
+
+
+def imds(made: Made) -> None:
+    """The node's metadata answers, as on a machine of Azure."""
+    handler = lambda request: Response(200, '{"apiVersions": ["2021-02-01"]}', {})  # noqa: E731
+    made.cloud.local["metadata"] = Server(("169.254.169.254", 80), handler, made.cloud.clock)
+    without(*AZURE)(made)
+
+
+def other_provider(made: Made) -> None:
+    without(*IRSA)(made)
+    made.pod.podinfo(provider="another-cloud", principal="somebody")
+
+
+IRSA = ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
 
 ROWS: dict[str, Row] = {
@@ -475,7 +523,7 @@ ROWS: dict[str, Row] = {
     "irsa: two mechanisms": Row("eks-irsa", both_aws, "", {"TWO_MECHANISMS"}, {"TWO_MECHANISMS"}),
     "irsa: emulator": Row(
         "eks-irsa",
-        setting(AWS_ENDPOINT_URL_S3="https://s3.eu-west-1.amazonaws.com"),
+        setting(AWS_ENDPOINT_URL_S3="http://127.0.0.1:5000"),
         "",
         {"EMULATOR_LEFT_ON"},
         {"EMULATOR_LEFT_ON"},
@@ -551,6 +599,7 @@ ROWS: dict[str, Row] = {
         "AADSTS700212",
         {"AZ_NO_MATCHING_FIC"},
         {"AZ_NO_MATCHING_FIC"},
+        federate,
     ),
     "aks: signature": Row("aks", azure_other_key, "AADSTS50013", set(), {"AZ_ISSUER_KEYS"}),
     "aks: client id": Row(
@@ -622,6 +671,30 @@ ROWS: dict[str, Row] = {
         {"TOKEN_EXPIRED"},
         {"TOKEN_EXPIRED", "GCP_TOKEN_REFUSED"},
     ),
+    # What is another than everybody's works all the same.
+    "irsa: own audience": Row("eks-irsa", own_audience_of_irsa, "", {"AWS_AUDIENCE"}),
+    "aks: own audience": Row("aks", own_audience_of_aks, "", {"AZ_NO_MATCHING_FIC"}),
+    "external: own audience": Row("external", own_audience_of_the_provider, "", {"GCP_AUDIENCE"}),
+    "irsa: VPC endpoint": Row(
+        "eks-irsa", setting(AWS_ENDPOINT_URL_STS="https://sts.eu-west-1.amazonaws.com", NO_GCE_CHECK="false"), ""
+    ),
+    "gke: address of the metadata server": Row("gke", setting(GCE_METADATA_HOST="169.254.169.254"), ""),
+    "aks: authority without scheme": Row("aks", setting(AZURE_AUTHORITY_HOST="login.microsoftonline.com"), ""),
+    "irsa: OpenSSL's bundle only": Row(
+        "eks-irsa",
+        setting(AWS_CA_BUNDLE="", REQUESTS_CA_BUNDLE=""),
+        "SSLError",
+        {"TLS_UNTRUSTED"},
+        {"TLS_UNTRUSTED"},
+    ),
+    "irsa: provider of a newer chart": Row(
+        "eks-irsa", other_provider, "NoCredentials", {"UNKNOWN_PROVIDER"}, {"UNKNOWN_PROVIDER"}
+    ),
+    "aks: no way to Entra": Row("aks", no_entra, None, set(), {"AZ_AUTHORITY_UNREACHABLE"}),
+    "aks: node answers": Row(
+        "aks", imds, None, {"AZ_NOT_INJECTED", "AZ_IMDS_AMBIGUOUS"}, {"AZ_NOT_INJECTED", "AZ_IMDS_AMBIGUOUS"}
+    ),
+    "gke: starting": Row("gke", starting, None, {"GKE_MDS_NOT_READY"}, {"GKE_MDS_NOT_READY"}),
     "external: file": Row(
         "external",
         setting(GOOGLE_APPLICATION_CREDENTIALS=f"{OWN_FOLDER}/none"),
@@ -646,8 +719,11 @@ def test_what_is_removed_is_named(name: str, cloud: Cloud, pod: Pod) -> None:
     for options, expected in (((), row.offline), (("--online",), row.online)):
         status, found = troubles(pod, *options)
         assert set(found) == expected, json.dumps(found, indent=1)
-        fails = any(finding["verdict"] == "fail" for finding in found.values())
-        assert status == (1 if fails else 0)
+        broken = any(finding["verdict"] == "fail" for finding in found.values())
+        # Expected and absent, and nothing that could be looked at says why.
+        broken |= "UNKNOWN_PROVIDER" in found
+        assert status == (1 if broken else 0)
+        assert pod.status(*options)[0] == status
         for finding in found.values():
             assert finding["summary"], finding
     if row.sdk is not None:
@@ -689,3 +765,16 @@ def test_a_rotated_token_is_used_at_the_next_exchange(cloud: Cloud, pod: Pod) ->
     irsa_token(made, token(made, "sts.amazonaws.com"))
     assert troubles(pod, "--online") == (0, {})
     assert made.use().status == 0
+
+
+def test_dns_that_does_not_answer_is_named_and_nobody_waits_for_it(cloud: Cloud, pod: Pod) -> None:
+    """Packets to it are dropped, as by a policy that forgets port 53, and a resolver tries for minutes."""
+    made = ALL["eks-irsa"](cloud, pod)
+    sts_is_silent(made)
+    Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n")
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 53))
+        _, found = troubles(pod, "--online")
+    Path("/etc/resolv.conf").write_text("")
+    assert set(found) == {"AWS_STS_ENDPOINT"}
+    assert "no answer from DNS" in json.dumps(found) and "port 53" in found["AWS_STS_ENDPOINT"]["cause"]

@@ -119,6 +119,8 @@ class Metadata:
     email: str = "demo-project.svc.id.goog"
     project: str = "demo-project"
     cluster: str | None = "demo"
+    # The server is the machine's own, as in a node pool that is left at GCE_METADATA.
+    node: bool = False
     denied: bool = False
     starting: bool = False
 
@@ -140,6 +142,8 @@ class Metadata:
             "": "computeMetadata/",
             "project/project-id": self.project,
             "project/numeric-project-id": "123456789012",
+            "instance/attributes": "cluster-location\ncluster-name\ncluster-uid\n"
+            + ("kube-env\nkube-labels\n" if self.node else ""),
             "instance/attributes/cluster-name": self.cluster,
             "instance/attributes/cluster-location": self.cluster and "europe-west1",
             "instance/zone": "projects/123456789012/zones/europe-west1-b",
