@@ -1,6 +1,6 @@
 {{/* The program's configuration, and what the pod has to know of it. */}}
 
-{{/* `config`, with the worker's place and the tokens'. */}}
+{{/* `config`, with the worker's place, the tokens', and what `cloudIdentity` asks of the program. */}}
 {{- define "pyproc.config" -}}
 {{- $config := dict -}}
 {{- range $key, $value := .Values.config -}}
@@ -15,6 +15,12 @@
 {{- end -}}
 {{- if .Values.auth.existingSecret -}}
   {{- $_ := set $config "token_file" "/etc/pyproc-tokens/tokens" -}}
+{{- end -}}
+{{- if .Values.cloudIdentity.forbidStaticCredentials -}}
+  {{- $_ := set $config "no_static_credentials" true -}}
+{{- end -}}
+{{- if .Values.cloudIdentity.wait -}}
+  {{- $_ := set $config "wait_for_identity" true -}}
 {{- end -}}
 {{- toJson $config -}}
 {{- end -}}
@@ -65,11 +71,17 @@
         (include "pyproc.seconds" (default "10s" .Values.config.shutdown_timeout) | int64) -}}
 {{- end -}}
 
-{{/* The startup probe: it gives up a little after the program itself would. */}}
+{{/*
+The startup probe: it gives up a little after the program itself would. The program waits for an identity without
+end; a restart would not hasten it, so the probe leaves it an hour.
+*/}}
 {{- define "pyproc.startupProbe" -}}
 {{- $probe := deepCopy .Values.probes.startup -}}
 {{- if not (hasKey $probe "failureThreshold") -}}
   {{- $seconds := include "pyproc.seconds" (default "5m" .Values.config.start_timeout) | int64 -}}
+  {{- if get (include "pyproc.config" . | fromJson) "wait_for_identity" -}}
+    {{- $seconds = add $seconds 3600 -}}
+  {{- end -}}
   {{- $period := default 10 $probe.periodSeconds | int64 -}}
   {{- $_ := set $probe "failureThreshold" (add (div $seconds $period) 2) -}}
 {{- end -}}

@@ -35,7 +35,12 @@ VALUES: dict[str, dict[str, Any]] = {
         "podDisruptionBudget": {"enabled": True, "minAvailable": 0},
         "networkPolicy": {"enabled": True, "identityCIDRs": ["10.0.0.0/8"]},
         "serviceMonitor": {"enabled": True, "interval": "15s"},
-        "cloudIdentity": {"provider": "gke", "gke": {"mode": "direct", "nodeSelector": True}},
+        "cloudIdentity": {
+            "provider": "gke",
+            "gke": {"mode": "direct", "nodeSelector": True},
+            "forbidStaticCredentials": True,
+            "wait": True,
+        },
         "secretsStore": {"enabled": True, "objects": [{"resourceName": "a", "path": "b"}]},
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
         "extraEnv": [{"name": "POD_IP", "value": "mine"}],
@@ -105,6 +110,8 @@ COMPONENTS: dict[str, tuple[list[str], dict[str, str]]] = {
         {"clientId": "12345678-90ab-cdef-1234-567890abcdef", "tenantId": "abcdefab-90ab-cdef-1234-567890abcdef"},
     ),
     "gke-node-selector": ([], {}),
+    "forbid-static-credentials": ([], {}),
+    "wait-for-identity": ([], {}),
     "secrets-store-csi-gcp": ([], {"secrets": "- {resourceName: a, path: b}"}),
     "secrets-store-csi-aws": ([], {"secrets": "- {objectName: a}", "usePodIdentity": "false"}),
     "secrets-store-csi-azure": (

@@ -188,7 +188,8 @@ def test_every_mechanism_has_its_parts() -> None:
     assert len(mechanisms) == 4
     for section in mechanisms:
         parts = re.findall(r"^### (.*)$", section, re.MULTILINE)
-        assert parts == ["What it does", "Prerequisites", "Helm", "Kustomize", "How to check"]
+        assert parts == ["What it does", "Prerequisites", "Helm", "Kustomize", "How to check", "What goes wrong"]
+        assert "pyproc auth status --online" in section
 
 
 def test_the_pages_show_the_examples_values() -> None:

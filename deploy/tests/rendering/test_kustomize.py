@@ -109,6 +109,27 @@ def test_a_component_changes_the_base(name: str, tmp_path: Path) -> None:
     assert "whichever" not in changed
 
 
+def test_the_program_is_told_about_the_identity_as_by_the_chart(tmp_path: Path) -> None:
+    components = ["identity-eks-pod-identity", "wait-for-identity", "forbid-static-credentials"]
+    folder = kustomization(tmp_path, resource="base", components=components, cloud={})
+    (built,) = one(objects(build(folder)), "Deployment")["spec"]["template"]["spec"]["containers"]
+    values = (
+        "cloudIdentity.provider=eks-pod-identity,cloudIdentity.wait=true,cloudIdentity.forbidStaticCredentials=true"
+    )
+    chart = base.rendered(renders.BIN / "helm", renders.CHART, [f"--set={values}"])
+    (text,) = [found["data"]["config.yaml"] for found in chart if found["kind"] == "ConfigMap"]
+    config = yaml.safe_load(text)
+    plain = yaml.safe_load((KUSTOMIZE / "base/config.yaml").read_text())
+    told = {
+        name: yaml.safe_load(value)
+        for name, value in ((one["name"], one.get("value")) for one in built["env"])
+        if value
+    }
+    assert told == {f"PYPROC_{key.upper()}": value for key, value in config.items() if key not in plain}
+    (container,) = one(chart, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert built["startupProbe"] == container["startupProbe"]
+
+
 def test_every_component_is_known_here() -> None:
     assert {folder.name for folder in (KUSTOMIZE / "components").iterdir()} == set(COMPONENTS)
 

@@ -38,16 +38,14 @@ IDENTITIES = {
     "gke": (
         {"provider": "gke", "gke": {"serviceAccount": "pyproc@some-project.iam.gserviceaccount.com"}},
         [
-            "169.254.169.254",
             "gcloud iam service-accounts get-iam-policy pyproc@some-project.iam.gserviceaccount.com",
             "[team/myapp-pyproc]",
         ],
     ),
-    "gke-direct": ({"provider": "gke", "gke": {"mode": "direct"}}, ["169.254.169.254", "ns/team/sa/myapp-pyproc"]),
+    "gke-direct": ({"provider": "gke", "gke": {"mode": "direct"}}, ["ns/team/sa/myapp-pyproc"]),
     "eks-irsa": (
         {"provider": "eks-irsa", "eks": {"roleArn": ROLE}},
         [
-            "exec deployment/myapp-pyproc -- env",
             "aws iam get-role --role-name pyproc",
             "system:serviceaccount:team:myapp-pyproc",
         ],
@@ -67,8 +65,17 @@ IDENTITIES = {
 def test_how_to_check_the_identity_is_shown(identity: str) -> None:
     values, expected = IDENTITIES[identity]
     text = notes(values={"cloudIdentity": values})
+    in_pod = "kubectl --namespace team exec deployment/myapp-pyproc -- pyproc auth"
+    expected = [f"{in_pod} status --online", f"{in_pod} doctor --online", *expected]
     assert [line for line in expected if line not in text] == []
     assert "WARNING" not in text
+
+
+def test_a_wait_is_explained() -> None:
+    identity = {"provider": "eks-pod-identity"}
+    explained = "pods are not ready; why, says:\n\n  kubectl --namespace team logs deployment/myapp-pyproc\n"
+    assert explained in notes(values={"cloudIdentity": {**identity, "wait": True}})
+    assert explained not in notes(values={"cloudIdentity": identity})
 
 
 def test_the_exact_command_annotates_a_foreign_service_account() -> None:

@@ -151,6 +151,7 @@ fn silent(error: &HttpError) -> Finding {
             Finding::fail(Code::GkeMdsNotReady, "the metadata server starts or fails")
                 .seen(error.to_string())
                 .because("in a new pod it needs some seconds")
+                .mend(wait())
                 .mend(refusals::again())
         }
         _ => Finding::fail(Code::GkeMdsNotReady, "the metadata server does not answer")
@@ -158,9 +159,14 @@ fn silent(error: &HttpError) -> Finding {
             .because(
                 "in a new pod it needs some seconds; on a node pool without it, it never comes",
             )
+            .mend(wait())
             .mend(refusals::again())
             .mend(node_pool()),
     }
+}
+
+fn wait() -> Remedy {
+    Remedy::helm("cloudIdentity:\n  wait: true\n")
 }
 
 fn node_pool() -> Remedy {
@@ -190,7 +196,17 @@ fn whose(observation: &Observation<'_>, found: &Metadata) -> Finding {
         )
         .seen(email)
         .seen_all(addresses)
-        .because("workload identity is not there for pods with hostNetwork");
+        .because("workload identity is not there for pods with hostNetwork")
+        .mend(Remedy::command(&[
+            "kubectl",
+            "--namespace",
+            &observation.account_words().0,
+            "patch",
+            "deployment",
+            "DEPLOYMENT",
+            "--patch",
+            r#"{"spec":{"template":{"spec":{"hostNetwork":false}}}}"#,
+        ]));
     }
     let machine = match observation.detection.metadata.side {
         Side::Pod => None,
@@ -293,6 +309,7 @@ pub(super) fn metadata_refusal(
             )
             .seen(error.sentence())
             .because("it starts, or the node cannot reach sts.googleapis.com")
+            .mend(wait())
             .mend(refusals::again())
         }
         ExchangeError::Http(problem) => silent(problem),

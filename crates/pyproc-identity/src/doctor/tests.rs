@@ -157,8 +157,19 @@ async fn what_only_looks_like_an_emulator_is_none() {
     for good in [
         "https://vpce-1-2.sts.eu-west-1.vpce.amazonaws.com",
         "https://sts.eu-west-1.amazonaws.com:443/",
+        "https://vpce-0-1.sts.cn-north-1.vpce.amazonaws.com.cn:443/",
     ] {
         assert_eq!(set(&[("AWS_ENDPOINT_URL_STS", good)]).await, None, "{good}");
+    }
+    for bad in [
+        "http://vpce-0-1.sts.eu-west-1.vpce.amazonaws.com",
+        "https://localhost:5000/.vpce.amazonaws.com",
+        "https://vpce.amazonaws.com.example.com",
+    ] {
+        assert!(
+            set(&[("AWS_ENDPOINT_URL_STS", bad)]).await.is_some(),
+            "{bad}"
+        );
     }
     let left = set(&[("AWS_ENDPOINT_URL", "http://user:key@localstack:4566")]).await;
     let left = left.expect("a finding");
