@@ -8,6 +8,7 @@ online. Remedies are compared where they are computed from the pod's own token.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 import subprocess
@@ -426,6 +427,46 @@ def imds(made: Made) -> None:
     without(*AZURE)(made)
 
 
+class Silence:
+    """An address at which connections are dropped, as by a network policy: the kernel's queue is full."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.server = socket.create_server(address, backlog=0)
+        self.held: list[socket.socket] = []
+        while True:
+            waiting = socket.socket()
+            waiting.settimeout(0.3)
+            self.held.append(waiting)
+            try:
+                waiting.connect(address)
+            except TimeoutError:
+                return
+
+    def close(self) -> None:
+        for one in (*self.held, self.server):
+            one.close()
+
+
+def dropped(made: Made) -> None:
+    no_metadata(made)
+    made.cloud.local["metadata"] = Silence(("169.254.169.254", 80))
+
+
+def other_sts(made: Made) -> None:
+    file = json.loads(Path(OWN_FOLDER, "credentials.json").read_text())
+    text = json.dumps({**file, "token_url": "https://sts.nowhere.test/v1/token"})
+    made.pod.mount(OWN_FOLDER, {"credentials.json": text, "token": token(made, f"https:{PROVIDER}")})
+
+
+def disabled_api(made: Made) -> None:
+    made.cloud.google.disabled = True
+
+
+def enable(made: Made, findings: Findings) -> None:
+    (command,) = remedies(findings["EXCHANGE_REFUSED"], "shell")
+    assert command == "gcloud services enable iamcredentials.googleapis.com --project 123456789012"
+
+
 def other_provider(made: Made) -> None:
     without(*IRSA)(made)
     made.pod.podinfo(provider="another-cloud", principal="somebody")
@@ -691,6 +732,11 @@ ROWS: dict[str, Row] = {
     "aks: node answers": Row(
         "aks", imds, None, {"AZ_NOT_INJECTED", "AZ_IMDS_AMBIGUOUS"}, {"AZ_NOT_INJECTED", "AZ_IMDS_AMBIGUOUS"}
     ),
+    "gke: network policy": Row("gke", dropped, None, {"GKE_NETPOL"}, {"GKE_NETPOL"}),
+    "external: no way to STS": Row("external", other_sts, None, set(), {"GCP_STS_UNREACHABLE"}),
+    "external: API": Row(
+        "external-impersonation", disabled_api, "has not been used", set(), {"EXCHANGE_REFUSED"}, enable
+    ),
     "gke: starting": Row("gke", starting, None, {"GKE_MDS_NOT_READY"}, {"GKE_MDS_NOT_READY"}),
     "external: file": Row(
         "external",
@@ -700,6 +746,16 @@ ROWS: dict[str, Row] = {
         {"GCP_CREDENTIALS_FILE"},
     ),
 }
+
+
+# Findings that are no trouble.
+INFORMATION = {"TOKEN_LIFETIME", "GKE_NO_GSA_FEATURE"}
+
+
+def test_every_code_has_a_row() -> None:
+    page = (Path(__file__).parents[2] / "docs/identity-codes.md").read_text()
+    codes = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    assert codes == INFORMATION.union(*(row.offline | row.online for row in ROWS.values()))
 
 
 def troubles(pod: Pod, *options: str) -> tuple[int, Findings]:
