@@ -38,14 +38,14 @@ pub struct Diagnosis {
     /// What was found, without any secret.
     pub detection: Detection,
     /// The mechanism that counts, whom the cloud sees and until when, where an exchange told.
-    pub identity: Option<Identity>,
+    pub identity: Option<Chosen>,
     /// All findings, the worst first.
     pub findings: Vec<Finding>,
 }
 
 /// The mechanism of a pod, and what its exchange told.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub struct Chosen {
     /// The mechanism.
     pub mechanism: Mechanism,
     /// Whom the cloud sees.
@@ -132,7 +132,7 @@ fn settle(findings: &mut Vec<Finding>) {
     });
 }
 
-fn identity(observation: &Observation<'_>) -> Option<Identity> {
+fn identity(observation: &Observation<'_>) -> Option<Chosen> {
     let chosen = observation.detection.chosen()?;
     let seen = observation
         .seen
@@ -140,7 +140,7 @@ fn identity(observation: &Observation<'_>) -> Option<Identity> {
         .find(|seen| seen.mechanism == *chosen)?;
     let exchange = seen.exchange.as_ref();
     let who = exchange.and_then(|exchange| exchange.result.as_ref().ok());
-    Some(Identity {
+    Some(Chosen {
         mechanism: chosen.clone(),
         principal: who.and_then(|who| who.principal.clone()),
         expires: who.and_then(|who| who.expires),

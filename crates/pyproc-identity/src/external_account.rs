@@ -222,6 +222,13 @@ mod tests {
             ExternalAccount::parse(br#"{"type": "service_account"}"#, Path::new("/c")),
             Ok(None)
         );
+        assert_eq!(
+            ExternalAccount::parse(
+                br#"{"type": "service_account", "credential_source": "x"}"#,
+                Path::new("/c")
+            ),
+            Ok(None)
+        );
         let missing = ExternalAccount::parse(br#"{"type": "external_account"}"#, Path::new("/c"));
         assert_eq!(
             missing.unwrap_err().to_string(),

@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 /// println!("{key}");
 /// ```
 ///
-/// What the operating system and the TLS library had in their buffers meanwhile is not wiped.
+/// What the operating system and the libraries for HTTP, TLS and XML had in their buffers meanwhile is not
+/// wiped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
