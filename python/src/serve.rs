@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyproc_ipc::clock::{coarse_ns, now_ns};
+use pyproc_ipc::lane::Pace;
 use pyproc_ipc::record::ContentType;
 use pyproc_ipc::worker::{Incoming, IncomingBody};
 use rustix::event::{PollFd, PollFlags};
@@ -178,13 +179,14 @@ impl Worker {
         Ok(None)
     }
 
-    /// Spins for as long as it has been paying, unless the host has a better use for the processor; without
-    /// the GIL.
+    /// Spins for as long as it has been paying and the host wants; without the GIL.
     pub(crate) fn spin_released(&mut self) -> bool {
-        if self.lane.crowded() {
-            return false;
-        }
-        let budget = self.budget.nanoseconds();
+        let budget = match self.lane.pace() {
+            Pace::Own => self.budget.nanoseconds(),
+            // The way to a client and back takes longer than a caller in the host.
+            Pace::Patient => self.budget.nanoseconds() * 2,
+            Pace::Crowded => return false,
+        };
         if budget == 0 {
             self.budget.failed();
             return false;

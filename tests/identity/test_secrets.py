@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
 import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from cloud import Cloud
+from cloud import ACCOUNT, BUCKET, Cloud
 from mechanisms import ALL, Made
-from pod import PROGRAM, SECRETS, Pod
+from pod import PROGRAM, SECRETS, WORKER, Pod
+
+# Azure's SDK tries for about a minute before it gives up.
+PATIENCE = 300
+LOUD = {"PYPROC_LOG_FILTER": "trace", "RUST_LOG": "trace"}
 
 
 def secrets(made: Made) -> dict[str, str]:
@@ -24,26 +40,135 @@ def secrets(made: Made) -> dict[str, str]:
     return {name: text.rsplit(".", 1)[-1] for name, text in found.items() if text}
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_no_output_has_a_secret(name: str, cloud: Cloud, pod: Pod) -> None:
-    made = ALL[name](cloud, pod)
-    loud = {"PYPROC_LOG": "trace", "PYPROC_LOG_FILTER": "trace", "RUST_LOG": "trace"}
-    for words in ("status --online", "status --online --json", "doctor --online", "doctor --online --json", "wait"):
-        pod.run(str(PROGRAM), "auth", *words.split(), **loud)
-    made.use()
-    # The same when the cloud refuses, since errors repeat what they were given.
+def refuse(cloud: Cloud) -> None:
+    """The cloud knows nobody any more: errors repeat what they were given."""
     cloud.aws.roles.clear()
     cloud.aws.associations.clear()
     cloud.entra.applications.clear()
     cloud.google.providers.clear()
     cloud.metadata.denied = True
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_output_has_a_secret(name: str, cloud: Cloud, pod: Pod) -> None:
+    made = ALL[name](cloud, pod)
+    for words in ("status --online", "status --online --json", "doctor --online", "doctor --online --json", "wait"):
+        pod.run(str(PROGRAM), "auth", *words.split(), **LOUD)
+    made.use()
+    refuse(cloud)
     for words in ("status --online --json", "doctor --online", "doctor --online --json", "wait --timeout 1s"):
-        pod.run(str(PROGRAM), "auth", *words.split(), **loud)
+        pod.run(str(PROGRAM), "auth", *words.split(), **LOUD)
     searched = secrets(made)
     assert searched or name.startswith("gke")
     for run in pod.runs:
         for where, secret in searched.items():
             assert secret not in run.stdout and secret not in run.stderr, f"{where} was printed: {run}"
+
+
+@dataclass
+class Gateway:
+    """A gateway of the pod, and all that it has answered."""
+
+    base: str
+    metrics: str
+    answers: list[str] = field(default_factory=list)
+
+    def ask(self, url: str, body: object = None) -> tuple[int, str]:
+        """A request, whose answer is kept."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                status, text = answer.status, answer.read().decode()
+        except urllib.error.HTTPError as answer:
+            status, text = answer.code, answer.read().decode()
+        self.answers.append(text)
+        return status, text
+
+    def until(self, what: str, status: int, text: str = "") -> None:
+        """Waits until a probe answers so."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                found = self.ask(f"{self.base}{what}")
+            except OSError as error:
+                found = (0, str(error))
+            if found[0] == status and text in found[1]:
+                return
+            assert time.monotonic() < end, found
+            time.sleep(0.05)
+
+    def use(self, made: Made) -> tuple[int, str]:
+        """Writes an object and reads it back, by a call over HTTP."""
+        place = {"account": ACCOUNT, "container": BUCKET} if made.function == "azure" else {"bucket": BUCKET}
+        return self.ask(f"{self.base}/v1/call/{made.function}", {**place, "name": "a/b", "text": "hello"})
+
+    def look(self) -> None:
+        """Everything that the gateway tells of itself."""
+        for page in ("/readyz", "/startupz", "/v1/status", "/v1/functions", "/openapi.json"):
+            self.ask(f"{self.base}{page}")
+        assert "pyproc_" in self.ask(f"{self.metrics}/metrics")[1] or self.ask(f"{self.base}/readyz")[0] == 503
+
+
+def free_port() -> int:
+    """A port that nobody has in this network."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@contextmanager
+def gateway(pod: Pod, *options: str) -> Iterator[Gateway]:
+    """`pyproc serve` in the pod; what it has logged is the last of the pod's runs afterwards."""
+    ports = free_port(), free_port()
+    listen = [f"--listen=127.0.0.1:{ports[0]}", f"--metrics-listen=127.0.0.1:{ports[1]}", "--workers=1", "--timeout=5m"]
+    serve = [str(PROGRAM), "serve", str(WORKER), *listen, "--show-tracebacks", *options]
+    with TemporaryDirectory(prefix="pyproc-gateway-") as folder, ThreadPoolExecutor(1) as threads:
+        # The pod's user writes its process' number there.
+        number = Path(folder, "pid")
+        number.parent.chmod(0o777)
+        run = threads.submit(
+            pod.run, "sh", "-c", 'echo $$ >"$0"; exec "$@"', str(number), *serve, timeout=PATIENCE, **LOUD
+        )
+        made = Gateway(*(f"http://127.0.0.1:{port}" for port in ports))
+        try:
+            made.until("/healthz", 200)
+            yield made
+        finally:
+            if number.exists() and not run.done():
+                os.kill(int(number.read_text()), signal.SIGTERM)
+        assert run.result().status == 0, run.result().stderr[-3000:]
+
+
+@pytest.mark.parametrize("log", ["pretty", "json"])
+@pytest.mark.parametrize("name", ALL)
+def test_no_gateway_tells_a_secret(name: str, log: str, cloud: Cloud, pod: Pod) -> None:
+    made = ALL[name](cloud, pod)
+    answers: list[str] = []
+    with gateway(pod, "--log", log, "--wait-for-identity", "--no-static-credentials") as healthy:
+        healthy.until("/readyz", 200)
+        assert healthy.use(made) == (200, '"hello"')
+        healthy.look()
+        answers += healthy.answers
+    found = secrets(made)
+    refuse(cloud)
+    # The gateway waits, and says why; without a wait the SDK fails, and the client is told how.
+    with gateway(pod, "--log", log, "--wait-for-identity") as waiting:
+        waiting.until("/readyz", 503, "wait for the cloud identity")
+        waiting.look()
+        answers += waiting.answers
+    with gateway(pod, "--log", log) as failing:
+        failing.until("/readyz", 200)
+        status, text = failing.use(made)
+        assert status == 500 and "Traceback" in text, text
+        failing.look()
+        answers += failing.answers
+    assert "wait for the cloud identity" in pod.runs[-2].stderr
+    found |= secrets(made)
+    assert found or name.startswith("gke")
+    for text in [*answers, *(run.stdout + run.stderr for run in pod.runs)]:
+        for where, secret in found.items():
+            assert secret not in text, f"{where} was told: {text}"
 
 
 def test_static_keys_are_named_and_not_shown(pod: Pod) -> None:

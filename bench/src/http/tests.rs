@@ -119,7 +119,14 @@ fn a_server_that_fails_is_missing_and_the_others_stay() {
             "ModuleNotFoundError: No module named 'litserve_that_is_not_installed'"
         )
     );
-    assert_eq!(bars(&report).len(), 8);
+    let bars = bars(&report);
+    assert_eq!(bars.len(), 8);
+    assert!(
+        bars.contains_key(
+            "16 connections: requests/s / those of the best Python server (without LitServe)"
+        ),
+        "{bars:?}"
+    );
     // What is measured has to be there.
     let ours = Contender {
         kind: Kind::Pyproc,

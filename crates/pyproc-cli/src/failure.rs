@@ -24,10 +24,6 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Says it on stderr, the message once, and gives the exit status.
-    #[expect(
-        clippy::print_stderr,
-        reason = "this is where the program talks to its user"
-    )]
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::Usage(message) | Self::Failed(message) if log::is_json() => {
@@ -35,11 +31,13 @@ impl Failure {
                 ExitCode::from(if matches!(self, Self::Usage(_)) { 2 } else { 1 })
             }
             Self::Usage(message) => {
-                eprintln!("error: {message}\n\nFor more information, try 'pyproc --help'.");
+                log::say(&format!(
+                    "error: {message}\n\nFor more information, try 'pyproc --help'."
+                ));
                 ExitCode::from(2)
             }
             Self::Failed(message) => {
-                eprintln!("error: {message}");
+                log::say(&format!("error: {message}"));
                 ExitCode::from(1)
             }
             Self::Said(status) => ExitCode::from(*status),

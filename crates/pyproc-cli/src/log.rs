@@ -114,8 +114,12 @@ fn hold(back: bool) {
 /// The pool has started: shows what was held back and holds nothing back any more.
 pub(crate) fn release() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    // Nobody reads stderr: there is nobody to tell.
     let _ = io::stderr().write_all(&held.unwrap_or_default());
+}
+
+/// Says something to whoever started the program. Nobody may read stderr any more, and that stops nothing.
+pub(crate) fn say(sentence: &str) {
+    let _ = io::stderr().write_all(format!("{sentence}\n").as_bytes());
 }
 
 /// Where the gateway's lines go: what is said of the cloud identity belongs to no start and is not held back.

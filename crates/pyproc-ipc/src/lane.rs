@@ -38,8 +38,8 @@ pub(crate) struct LaneHeader {
     pub(crate) request_released: [AtomicU32; SEGMENTS],
     /// By segment of a response: the turn that the host has copied out.
     pub(crate) response_released: [AtomicU32; SEGMENTS],
-    /// Whether the host has much else to do than to wait for this worker.
-    pub(crate) crowded: AtomicU32,
+    /// How the host wants the worker to wait: a [`Pace`].
+    pub(crate) pace: AtomicU32,
 }
 
 #[cfg(not(loom))]
@@ -115,6 +115,19 @@ impl Layout {
         // SAFETY: both offsets lie inside the mapping (checked in `new`), whose pointer is not null.
         unsafe { NonNull::new_unchecked(self.memory.as_ptr().add(offset)) }
     }
+}
+
+/// How a worker waits for calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Pace {
+    /// As long as has been paying.
+    Own = 0,
+    /// Longer: calls come one at a time over a network.
+    Patient = 1,
+    /// Asleep: calls come in batches to a host with much else to do. A wake-up costs each of them little,
+    /// and a worker that spins keeps a processor from those who have work.
+    Crowded = 2,
 }
 
 /// A call on its way to a worker.
@@ -368,11 +381,12 @@ impl HostLane {
         self.responses.prepare_sleep()
     }
 
-    /// Tells the worker whether calls come in batches to a host with much else to do: then a wake-up costs
-    /// each call little, and a worker that spins keeps a processor from those who have work.
-    pub fn set_crowded(&self, crowded: bool) {
-        let word = &self.layout.header().crowded;
-        word.store(u32::from(crowded), Ordering::Relaxed);
+    /// Tells the worker how to wait for calls.
+    pub fn set_pace(&self, pace: Pace) {
+        self.layout
+            .header()
+            .pace
+            .store(pace as u32, Ordering::Relaxed);
     }
 
     /// Needs no ringing any more.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clock::now_ns;
 use crate::doorbell::{Bell, Ringer};
-use crate::lane::Layout;
+use crate::lane::{Layout, Pace};
 use crate::record::{ContentType, FLAG_BYTES, FLAG_SEGMENT, Header, Kind, SegmentRef};
 use crate::ring::{Consumer, Producer, Taken, Violation};
 use crate::shm::Memory;
@@ -226,11 +226,15 @@ impl WorkerLane {
         found.then_some(now)
     }
 
-    /// Whether the host wants this worker to sleep rather than spin.
+    /// How the host wants this worker to wait.
     #[inline]
     #[must_use]
-    pub fn crowded(&self) -> bool {
-        self.layout.header().crowded.load(Ordering::Relaxed) != 0
+    pub fn pace(&self) -> Pace {
+        match self.layout.header().pace.load(Ordering::Relaxed) {
+            pace if pace == Pace::Patient as u32 => Pace::Patient,
+            pace if pace == Pace::Crowded as u32 => Pace::Crowded,
+            _ => Pace::Own,
+        }
     }
 
     /// Sleeps until there is something to take, the bell rings or `timeout` passes.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use pyproc_ipc::clock::now_ns;
+use pyproc_ipc::lane::Pace;
 use rustix::event::{Timespec, epoll};
 
 use crate::core::Core;
@@ -25,8 +26,14 @@ const OFFER_NS: Nanos = 2_000;
 /// When there is more time between two looks, the runtime has had something else to do meanwhile.
 const IDLE_NS: Nanos = 3_000;
 
-/// Calls from one sleep to the next from which on wake-ups are cheap: many calls share one.
+/// Calls from one sleep to the next, on average, from which on wake-ups are cheap: many calls share one.
 const CROWD: u64 = 4;
+
+/// As many and no more, and wake-ups are worth a spin again.
+const FEW: u64 = 2;
+
+/// Sleeps that the average goes back.
+const SLEEPS: u64 = 16;
 
 /// How long a look may take then.
 const CROWDED_NS: Nanos = 10_000;
@@ -43,6 +50,14 @@ pub(crate) struct Post {
 }
 
 impl Post {
+    fn pace(&self) -> Pace {
+        if self.crowded {
+            Pace::Crowded
+        } else {
+            Pace::Patient
+        }
+    }
+
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep
     }
@@ -65,8 +80,9 @@ impl Core {
             return;
         };
         if std::mem::replace(&mut post.crowded, crowded) != crowded {
+            let pace = post.pace();
             for end in self.ends.ends.iter().flatten() {
-                end.lane.set_crowded(crowded);
+                end.lane.set_pace(pace);
             }
         }
     }
@@ -86,14 +102,14 @@ impl Core {
         // Without flags the driver still hears of the end of a worker.
         let heard = match &self.lookout {
             Some(post) => {
-                end.lane.set_crowded(post.crowded);
+                end.lane.set_pace(post.pace());
                 if epoll::add(&*post.bells, bell, data, epoll::EventFlags::IN).is_err() {
                     return;
                 }
                 epoll::EventFlags::empty()
             }
             None => {
-                end.lane.set_crowded(false);
+                end.lane.set_pace(Pace::Own);
                 epoll::EventFlags::IN
             }
         };
@@ -115,6 +131,8 @@ pub struct Lookout {
     seen: u64,
     /// Submissions and answers since it last slept.
     burst: u64,
+    /// The average of the last ones, times [`SLEEPS`].
+    bursts: u64,
     /// When something last happened, later by what the runtime has done meanwhile.
     since: Nanos,
     looked: Nanos,
@@ -157,6 +175,7 @@ impl Lookout {
             bells,
             seen: 0,
             burst: 0,
+            bursts: 0,
             since: 0,
             looked: 0,
             offered: 0,
@@ -177,7 +196,9 @@ impl Lookout {
         let happened = core.activity.wrapping_sub(self.seen);
         self.seen = core.activity;
         self.burst += happened;
-        if self.burst >= 2 * CROWD {
+        if self.burst >= 2 * CROWD * SLEEPS {
+            // So many that the average needs no other.
+            self.bursts = self.bursts.max(2 * CROWD * SLEEPS);
             core.set_crowded(true);
         }
         let between = now.saturating_sub(self.looked);
@@ -206,10 +227,13 @@ impl Lookout {
             }
         }
         core.spun(!waits);
-        if self.burst < 2 * CROWD {
+        self.bursts = self.bursts - self.bursts / SLEEPS + self.burst;
+        self.burst = 0;
+        if self.bursts >= 2 * CROWD * SLEEPS {
+            core.set_crowded(true);
+        } else if self.bursts <= 2 * FEW * SLEEPS {
             core.set_crowded(false);
         }
-        self.burst = 0;
         if let Some(post) = &mut core.lookout {
             post.asleep = true;
             post.waker = Some(context.waker().clone());

@@ -6,6 +6,7 @@ use pyproc_identity::startup::{Ready, until_ready};
 
 use super::{WaitArguments, ended};
 use crate::failure::Failure;
+use crate::log;
 use crate::output;
 
 pub(super) async fn run(pod: &Pod, arguments: &WaitArguments) -> Result<(), Failure> {
@@ -43,7 +44,7 @@ pub(super) async fn run(pod: &Pod, arguments: &WaitArguments) -> Result<(), Fail
     }
 }
 
-#[expect(clippy::print_stderr, reason = "progress belongs beside the data")]
+/// Progress belongs beside the data.
 fn waiting(reason: &str) {
-    eprintln!("waiting: {reason}");
+    log::say(&format!("waiting: {reason}"));
 }

@@ -67,16 +67,12 @@ impl Effective {
     }
 
     /// Says on stderr what was found that is no error.
-    #[expect(
-        clippy::print_stderr,
-        reason = "this is where the program talks to its user"
-    )]
     pub(crate) fn warn(&self) {
         for warning in &self.warnings {
             if log::is_json() {
                 tracing::warn!("{warning}");
             } else {
-                eprintln!("warning: {warning}");
+                log::say(&format!("warning: {warning}"));
             }
         }
     }
@@ -100,6 +96,7 @@ fn combine(flags: Flags, variables: Variables) -> Result<Effective, Problems> {
     }
 
     let mut sources = BTreeMap::new();
+    let mut unread = Vec::new();
     let (mut pool, mut gateway) = (Map::new(), Map::new());
     for key in keys() {
         let Some(given) = given.remove(key.name) else {
@@ -110,7 +107,10 @@ fn combine(flags: Flags, variables: Variables) -> Result<Effective, Problems> {
                 let part = if key.is_pool { &mut pool } else { &mut gateway };
                 part.insert(key.name.to_owned(), value);
             }
-            Err(found) => problems.extend(found),
+            Err(found) => {
+                unread.push(key.name);
+                problems.extend(found);
+            }
         }
     }
     let config = Config {
@@ -132,11 +132,7 @@ fn combine(flags: Flags, variables: Variables) -> Result<Effective, Problems> {
             for (key, message) in found {
                 let source = source(&sources, &key);
                 // A key whose value could not be read has its default only for the others' sake.
-                let begins = format!("`{key}");
-                if !problems
-                    .iter()
-                    .any(|known| known.sentence.starts_with(&begins))
-                {
+                if !unread.contains(&whole(&key)) {
                     problems.push(Problem::of(&key, source, message));
                 }
             }
@@ -147,11 +143,15 @@ fn combine(flags: Flags, variables: Variables) -> Result<Effective, Problems> {
 
 /// Where a key or a part of one came from: a part that has no place has that of its key.
 fn source<'s>(sources: &'s BTreeMap<String, Source>, key: &str) -> &'s Source {
-    let whole = key.split(['.', '[']).next().unwrap_or_default();
     sources
         .get(key)
-        .or_else(|| sources.get(whole))
+        .or_else(|| sources.get(whole(key)))
         .unwrap_or(&Source::Default)
+}
+
+/// The key of which this may be a part.
+fn whole(key: &str) -> &str {
+    key.split(['.', '[']).next().unwrap_or_default()
 }
 
 /// Puts what one source says over what those before it said. Tables grow, everything else is replaced.

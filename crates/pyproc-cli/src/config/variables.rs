@@ -1,6 +1,6 @@
 //! The variables `PYPROC_…`, one for every key but `env`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::given::{Entries, Name, Source};
 use super::keys::{key, keys};
@@ -52,7 +52,7 @@ pub(crate) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) ->
         let wanted = key(&ours.to_lowercase()).filter(|key| key.variable.as_ref() == Some(&name));
         let is_file = name == FILE;
         if wanted.is_none() && !is_file {
-            if !OTHERS.contains(&name.as_str()) && !is_of_kubernetes(ours) {
+            if !OTHERS.contains(&name.as_str()) && !is_of_kubernetes(ours, &value) {
                 found.warnings.push(unknown(&name));
             }
             continue;
@@ -78,13 +78,22 @@ pub(crate) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) ->
 }
 
 /// Kubernetes sets these for a Service that is named `pyproc`, or `pyproc-` and something.
-fn is_of_kubernetes(name: &str) -> bool {
+fn is_of_kubernetes(name: &str, value: &OsStr) -> bool {
+    let is_address = || {
+        let value = value.to_string_lossy();
+        ["tcp://", "udp://", "sctp://"]
+            .iter()
+            .any(|scheme| value.starts_with(scheme))
+    };
+    let is_number = |parts: Option<(&str, &str)>| {
+        parts.is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
     name.starts_with("PORT")
         || name.starts_with("SERVICE_")
         || name.contains("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
-        || name.contains("_PORT_")
-        || name.ends_with("_PORT")
+        || is_number(name.split_once("_PORT_"))
+        || (name.ends_with("_PORT") && is_address())
 }
 
 fn unknown(name: &str) -> String {

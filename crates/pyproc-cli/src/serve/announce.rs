@@ -11,10 +11,6 @@ use crate::log;
 use crate::schema::Schema;
 
 /// Says where it listens, what it serves, and how to try it.
-#[expect(
-    clippy::print_stderr,
-    reason = "this is where the program talks to its user"
-)]
 pub(super) fn ready(app: &App, pool: &Pool, bound: &Listen, metrics: Option<&Listen>) {
     let functions = pool.functions();
     let names: Vec<&str> = functions.iter().map(|it| it.name.as_str()).collect();
@@ -23,13 +19,14 @@ pub(super) fn ready(app: &App, pool: &Pool, bound: &Listen, metrics: Option<&Lis
         tracing::info!(listen, metrics, functions = names.join(", "), "listening");
         return;
     }
-    eprintln!("Listening on {}", address(bound));
+    log::say(&format!("Listening on {}", address(bound)));
     if let Some(metrics) = metrics {
-        eprintln!("Metrics on {}/metrics", address(metrics));
+        log::say(&format!("Metrics on {}/metrics", address(metrics)));
     }
-    eprintln!("Functions: {}", names.join(", "));
+    log::say(&format!("Functions: {}", names.join(", ")));
     if let Some(function) = functions.first() {
-        eprintln!("Try: {}", try_line(function, bound, app.tokens.is_some()));
+        let line = try_line(function, bound, app.tokens.is_some());
+        log::say(&format!("Try: {line}"));
     }
 }
 
@@ -47,7 +44,10 @@ fn try_line(function: &FunctionInfo, bound: &Listen, token: bool) -> String {
             format!("http://127.0.0.1:{}", address.port())
         }
         Listen::Tcp(address) => format!("http://{address}"),
-        Listen::Unix(path) => format!("--unix-socket {} http://localhost", path.display()),
+        Listen::Unix(path) => {
+            let path = quoted(&path.to_string_lossy());
+            format!("--unix-socket {path} http://localhost")
+        }
     };
     let token = if token {
         " --header \"Authorization: Bearer $TOKEN\""
@@ -72,6 +72,11 @@ fn body(function: &FunctionInfo) -> String {
         // Nothing is known about it; most functions that say nothing take an object.
         _ if schema == json!({}) => "--json '{}'".to_owned(),
         Value::Null => "--request POST".to_owned(),
-        value => format!("--json '{}'", value.to_string().replace('\'', r"'\''")),
+        value => format!("--json {}", quoted(&value.to_string())),
     }
+}
+
+/// One word for a shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -144,12 +144,12 @@ impl App {
         Ok(self.openapi.get().cloned().unwrap_or_default())
     }
 
-    /// Why no call has a chance now, or should be sent here.
-    pub(super) fn not_ready(&self) -> Option<String> {
+    /// Why no call has a chance, or should be sent here, when the pool is in this state.
+    pub(super) fn not_ready(&self, health: Option<&Health>) -> Option<String> {
         match self.phase() {
             Phase::Starting => self.not_started(),
             Phase::Stopping => Some("the gateway is shutting down".to_owned()),
-            Phase::Serving => self.pool().and_then(|pool| pool.health().reason),
+            Phase::Serving => health.and_then(|health| health.reason.clone()),
         }
     }
 

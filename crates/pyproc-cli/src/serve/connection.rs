@@ -138,6 +138,18 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        /// Head and body of a small answer: copying them is cheaper than having the kernel gather them.
+        const SMALL: usize = 1024;
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if bytes <= SMALL {
+            let mut whole = [0; SMALL];
+            let mut end = 0;
+            for part in parts {
+                whole[end..end + part.len()].copy_from_slice(part);
+                end += part.len();
+            }
+            return self.poll_write(context, &whole[..end]);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.note(written)
     }

@@ -10,6 +10,7 @@ use axum::routing::get;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
+use pyproc::Pool;
 use serde::Serialize;
 
 use super::app::App;
@@ -88,7 +89,8 @@ async fn alive() -> Response {
 
 /// Whether calls have a chance: a worker is up, and the gateway is not about to stop.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    Probe::of(app.not_ready())
+    let health = app.pool().map(Pool::health);
+    Probe::of(app.not_ready(health.as_ref()))
 }
 
 /// Whether the pool has come up once.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::response::Response;
 use hyper::StatusCode;
-use pyproc::Health;
+use pyproc::{Health, Pool};
 use serde::Serialize;
 
 use super::app::{App, Phase};
@@ -38,7 +38,8 @@ struct Status {
 /// Answers `/v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let reason = app.not_ready();
+    let health = app.pool().map(Pool::health);
+    let reason = app.not_ready(health.as_ref());
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         target: app.target(),
@@ -52,7 +53,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
         time: since.unwrap_or_default().as_secs_f64(),
         uptime_seconds: app.recorder.uptime().as_secs_f64(),
         connections: app.connections.count(),
-        pool: app.pool().map(pyproc::Pool::health),
+        pool: health,
         recorded: app.recorder.recorded(),
     };
     json(StatusCode::OK, &status)

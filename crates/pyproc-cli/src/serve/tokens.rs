@@ -1,8 +1,8 @@
 //! Who may call: bearer tokens from a file that is read again when it changes.
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,17 +23,21 @@ const FILE_MAX: u64 = 1 << 20;
 /// The tokens of a file.
 pub(super) struct Tokens {
     path: PathBuf,
+    /// What the file was at first.
+    text: Vec<u8>,
     now: Mutex<Arc<Vec<Vec<u8>>>>,
 }
 
 impl Tokens {
     /// Reads the file.
     pub(super) fn load(path: PathBuf) -> Result<Arc<Self>, Failure> {
-        let tokens = read(&path).map_err(|problem| {
+        let read = read(&path).and_then(|text| Ok((parse(&text)?, text)));
+        let (tokens, text) = read.map_err(|problem| {
             Failure::Failed(format!("`token_file` {}: {problem}", path.display()))
         })?;
         Ok(Arc::new(Self {
             path,
+            text,
             now: Mutex::new(Arc::new(tokens)),
         }))
     }
@@ -41,29 +45,23 @@ impl Tokens {
     /// Reads the file again when it changes, for ever. What cannot be read changes nothing: a token
     /// that is being replaced must not shut everybody out.
     pub(super) async fn watch(self: Arc<Self>) {
-        let mut seen = fs::read(&self.path).ok();
-        let mut complained = false;
+        let mut seen = Ok(self.text.clone());
         loop {
             tokio::time::sleep(LOOK).await;
-            let found = fs::read(&self.path).ok();
-            if found == seen && !complained {
+            let found = read(&self.path);
+            if found == seen {
                 continue;
             }
-            match read(&self.path) {
+            match found.as_deref().map_err(Clone::clone).and_then(parse) {
                 Ok(tokens) => {
                     let count = tokens.len();
                     *self.now.lock() = Arc::new(tokens);
                     tracing::info!(tokens = count, "read {} again", self.path.display());
-                    complained = false;
                 }
-                Err(problem) if !complained => {
-                    complained = true;
-                    tracing::warn!(
-                        "`token_file` {}: {problem}; the tokens that were read before stay valid",
-                        self.path.display()
-                    );
-                }
-                Err(_) => {}
+                Err(problem) => tracing::warn!(
+                    "`token_file` {}: {problem}; the tokens that were read before stay valid",
+                    self.path.display()
+                ),
             }
             seen = found;
         }
@@ -99,16 +97,22 @@ impl Tokens {
     }
 }
 
-/// The tokens of a file: one per line; empty lines and what follows a `#` at a line's start are passed over.
-fn read(path: &PathBuf) -> Result<Vec<Vec<u8>>, String> {
-    let metadata = fs::metadata(path).map_err(|error| cannot_read(&error))?;
-    if metadata.len() > FILE_MAX {
+/// The bytes of a file that may be one of tokens.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut text))
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if text.len() as u64 > FILE_MAX {
         return Err(format!(
-            "is {} bytes long; a file of tokens has one per line and {FILE_MAX} bytes at most",
-            metadata.len()
+            "is longer than {FILE_MAX} bytes; a file of tokens has one per line"
         ));
     }
-    let text = fs::read(path).map_err(|error| cannot_read(&error))?;
+    Ok(text)
+}
+
+/// The tokens: one per line; empty lines and what follows a `#` at a line's start are passed over.
+fn parse(text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let tokens: Vec<Vec<u8>> = text
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)
@@ -126,10 +130,6 @@ fn read(path: &PathBuf) -> Result<Vec<Vec<u8>>, String> {
         );
     }
     Ok(tokens)
-}
-
-fn cannot_read(error: &io::Error) -> String {
-    format!("cannot be read: {error}")
 }
 
 #[cfg(test)]

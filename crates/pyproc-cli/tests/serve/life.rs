@@ -3,12 +3,14 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::common::server::{Server, serve};
-use crate::common::{Marked, pyproc};
+use crate::common::{Marked, pyproc, wait_until};
 
 #[test]
 fn a_gateway_says_what_it_serves_and_how_to_try_it() {
@@ -42,7 +44,51 @@ fn a_gateway_says_what_it_serves_and_how_to_try_it() {
 }
 
 #[test]
+fn whoever_started_it_may_stop_reading() {
+    let mut marked = Marked::new();
+    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("unread.sock");
+    let listen = format!("unix:{}", place.display());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    marked
+        .command
+        .args([
+            "serve",
+            "gateway.py",
+            "--workers",
+            "1",
+            "--metrics-listen",
+            "off",
+        ])
+        .args(["--listen", &listen])
+        .stderr(writer)
+        .stdout(Stdio::null());
+    let mut child = marked.command.spawn().expect("the program under test");
+    wait_until("it to be ready", || {
+        assert_eq!(child.try_wait().expect("its child"), None);
+        ready_at(&place)
+    });
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("a running program");
+    assert_eq!(child.wait().expect("its child").code(), Some(0));
+    marked.nothing_left();
+}
+
+/// Whether a gateway at this socket says that it is ready.
+fn ready_at(place: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(place) else {
+        return false;
+    };
+    let asked = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(asked).expect("a gateway that reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.starts_with("HTTP/1.1 200 ")
+}
+
+#[test]
 fn probes_tell_starting_from_ready() {
+    // What a run that failed has left.
+    let _ = std::fs::remove_file(gate());
     let mut marked = Marked::new();
     let ports = ["--listen", "127.0.0.1:0", "--metrics-listen", "off"];
     marked

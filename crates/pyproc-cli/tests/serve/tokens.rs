@@ -54,6 +54,9 @@ fn a_token_opens_and_a_new_one_replaces_it() {
     assert_eq!(with_token(&server, "first").status, 401);
     // A file that is gone shuts nobody out.
     fs::remove_file(&file).expect("the file");
+    server
+        .program
+        .line(|line| line.contains("the tokens that were read before stay valid"));
     assert_eq!(with_token(&server, "second").status, 200);
     server.stop();
 }

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
+import threading
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,11 +36,14 @@ def serve(target: Path, *arguments: str) -> Iterator[str]:
                     break
             else:
                 raise AssertionError("".join(said))
+            # What it says later is read too, so that it never waits for a reader.
+            rest = threading.Thread(target=gateway.stderr.read)
+            rest.start()
             address = next(line for line in said if line.startswith("Listening on "))
             yield address.removeprefix("Listening on ").strip()
         finally:
             gateway.terminate()
-            gateway.communicate(timeout=PATIENCE)
+            gateway.wait(timeout=PATIENCE)
         assert gateway.returncode == 0
 
 

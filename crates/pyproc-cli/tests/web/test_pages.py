@@ -179,6 +179,10 @@ def test_a_token_is_asked_for_kept_and_forgotten(browser, tmp_path):
         field.fill("guess")
         field.press("Enter")
         expect(page.locator("#message")).to_have_text("the token is not known here")
+        # As a text program quotes it.
+        field.fill("\u201copen-sesame\u201d")
+        field.press("Enter")
+        expect(page.locator("#message")).to_contain_text("letters, digits and marks of ASCII")
         field.fill("open-sesame")
         field.press("Enter")
         page.get_by_label("Function", exact=True).select_option("double")

@@ -225,7 +225,6 @@ fn unknown_variables_are_warned_of_but_not_those_of_kubernetes() {
         "PYPROC_PORT_8080_TCP_ADDR",
         "PYPROC_METRICS_SERVICE_HOST",
         "PYPROC_METRICS_SERVICE_PORT",
-        "PYPROC_METRICS_PORT",
         "PYPROC_METRICS_PORT_9090_TCP_PROTO",
         "PYPROC_CONTROL_FD",
         "OTHER",
@@ -234,12 +233,15 @@ fn unknown_variables_are_warned_of_but_not_those_of_kubernetes() {
         "PYPROC_ENV",
         "PYPROC_workers",
     ];
-    let variables = names.map(|name| (name, "x"));
+    let mut variables = names.map(|name| (name, "x")).to_vec();
+    variables.push(("PYPROC_METRICS_PORT", "tcp://10.0.0.1:9090"));
+    variables.push(("PYPROC_HTTP_PORT", "80"));
     let effective = configured(None, &variables, &["worker.py"]).expect("only warnings");
     assert_eq!(
         effective.warnings,
         [
             "PYPROC_ENV is no variable of pyproc",
+            "PYPROC_HTTP_PORT is no variable of pyproc",
             "PYPROC_WORKER is no variable of pyproc; did you mean PYPROC_WORKERS?",
             "PYPROC_ZZZ is no variable of pyproc",
             "PYPROC_workers is no variable of pyproc; did you mean PYPROC_WORKERS?",

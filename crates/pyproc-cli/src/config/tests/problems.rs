@@ -326,3 +326,14 @@ fn a_file_that_cannot_be_read_is_said_with_its_place() {
         );
     }
 }
+
+#[test]
+fn an_unknown_key_hides_no_problem_of_a_known_one() {
+    assert_eq!(
+        of_file("listener = 1\nlisten = '0.0.0.0:80'"),
+        "the configuration has 2 problems:\
+         \n  file:2:1: `listener` is no key of the configuration; did you mean `listen`?\
+         \n  file:3:10: `listen` is 0.0.0.0:80, which other machines can reach: \
+         name a `token_file`, or set `allow_unauthenticated`"
+    );
+}

@@ -48,7 +48,7 @@ const PROBLEMS: [(u16, &str, &[&str]); 16] = [
     ),
     (
         503,
-        "Overloaded, not ready or shutting down; the function has not run.",
+        "Overloaded, not ready or shutting down; `may_have_run` says whether the function may have run.",
         &["Retry-After"],
     ),
     (504, "Time ran out: the client's, or the function's.", &[]),

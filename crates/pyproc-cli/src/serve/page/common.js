@@ -36,6 +36,8 @@ export class NeedsToken extends Error {}
 /** A request to this gateway, with the token. */
 export async function request(path, options = {}) {
   const headers = { ...options.headers };
+  // What no header can carry is no token either; `fetch` would fail as it does without a network.
+  if (token && !/^[!-~]+$/.test(token)) throw new NeedsToken("a token has letters, digits and marks of ASCII alone");
   if (token) headers.Authorization = `Bearer ${token}`;
   const response = await fetch(path, { cache: "no-store", ...options, headers });
   if (response.status === 401) {

@@ -33,7 +33,7 @@ impl Failed {
         Self {
             time,
             count: 1,
-            function: document.function.clone(),
+            function: document.function.as_deref().map(cut),
             status: problem.status().as_u16(),
             code: document.code,
             detail: cut(&document.detail),

@@ -103,6 +103,7 @@ fn the_last_errors_are_kept_and_those_of_clients_push_out_no_other() {
     recorder.begin("f").failed(&server, "second");
     for number in 0..100 {
         let client = problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("{number}"));
+        let client = client.of_function(&"x".repeat(60_000));
         recorder.begin("f").failed(&client, "third");
     }
     let errors = serde_json::to_value(recorder.recorded().errors).expect("JSON");
@@ -112,6 +113,7 @@ fn the_last_errors_are_kept_and_those_of_clients_push_out_no_other() {
         (&errors[0]["detail"], &errors[0]["status"]),
         (&"99".into(), &422.into())
     );
+    assert_eq!(errors[0]["function"].as_str().map(str::len), Some(503));
     let oldest = &errors[20];
     assert_eq!(
         (&oldest["count"], &oldest["request_id"], &oldest["function"]),
