@@ -11,6 +11,7 @@ mod code;
 mod environment;
 mod finding;
 mod google;
+mod google_exchange;
 mod observation;
 mod refusals;
 mod remedy;

@@ -1,7 +1,7 @@
 //! What came of the exchanges: success, the clouds' refusals, the other side's clock.
 
 use super::observation::{Exchanged, Observation, Seen, Who};
-use super::{Code, Finding, Remedy, aws_exchange, azure, environment, google, remedy};
+use super::{Code, Finding, Remedy, aws_exchange, azure, environment, google_exchange, remedy};
 use crate::exchange::ExchangeError;
 use crate::http::HttpError;
 use crate::mechanism::{Cloud, Mechanism, Provider};
@@ -34,9 +34,11 @@ fn refusal(observation: &Observation<'_>, seen: &Seen, error: &ExchangeError) ->
         Mechanism::EksPodIdentity(_) => aws_exchange::agent(observation, seen, error),
         Mechanism::AksWorkloadIdentity(entra) => azure::refusal(observation, seen, entra, error),
         Mechanism::ExternalAccount(file) => {
-            google::external_refusal(observation, seen, file, error)
+            google_exchange::external_refusal(observation, seen, file, error)
         }
-        Mechanism::GkeMetadata(metadata) => google::metadata_refusal(observation, metadata, error),
+        Mechanism::GkeMetadata(metadata) => {
+            google_exchange::metadata_refusal(observation, metadata, error)
+        }
     }
 }
 
