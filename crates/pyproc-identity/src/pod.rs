@@ -17,6 +17,8 @@ pub struct Pod {
     pub variables: BTreeMap<String, String>,
     /// The folder that stands for `/`; every absolute path is looked up below it.
     pub root: PathBuf,
+    /// The folder that other paths start from, as seen from that root.
+    pub directory: PathBuf,
     /// Addresses that are reached at another one instead.
     pub addresses: BTreeMap<SocketAddr, SocketAddr>,
     /// The time, where it is not that of the clock.
@@ -35,6 +37,8 @@ impl Pod {
         Self {
             variables: variables.collect(),
             root: PathBuf::from("/"),
+            // Without one, relative paths lead nowhere anyway.
+            directory: std::env::current_dir().unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -67,8 +71,8 @@ impl Pod {
     /// Where a path of the pod lies.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
+        let path = self.directory.join(path);
+        self.root.join(path.strip_prefix("/").unwrap_or(&path))
     }
 
     /// Where an address is reached.

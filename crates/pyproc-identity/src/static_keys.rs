@@ -177,7 +177,26 @@ mod tests {
                 "/key.json, a file of type service_account"
             ]
         );
-        folder.write("key.json", r#"{"type": "external_account"}"#);
+        pod.directory = "/srv".into();
+        folder.write("srv/key.json", r#"{"type": "authorized_user"}"#);
+        folder.write("home/app/config", "[profile a]\naws_secret_access_key=x\n");
+        for (name, value) in [
+            ("GOOGLE_APPLICATION_CREDENTIALS", "key.json"),
+            ("AWS_CONFIG_FILE", "~/config"),
+        ] {
+            pod.variables.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(
+            places(&pod),
+            [
+                "AWS_ACCESS_KEY_ID",
+                "/home/app/.aws/credentials",
+                "/home/app/config",
+                "key.json, a file of type authorized_user"
+            ]
+        );
+        folder.write("srv/key.json", r#"{"type": "external_account"}"#);
+        folder.write("home/app/config", "[profile a]\nregion = eu-west-1\n");
         pod.variables.remove("AWS_ACCESS_KEY_ID");
         assert_eq!(places(&pod), ["/home/app/.aws/credentials"]);
     }

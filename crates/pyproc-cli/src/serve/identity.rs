@@ -35,7 +35,10 @@ impl Identity {
     pub(super) fn of_workers(settings: &Settings) -> Result<Self, Failure> {
         let given = settings.pool.env.iter();
         let given = given.map(|(name, value)| (name.clone(), value.clone()));
-        let pod = Pod::of_this_process().with_variables(given);
+        let mut pod = Pod::of_this_process().with_variables(given);
+        if let Some(folder) = &settings.pool.working_dir {
+            pod.directory = pod.directory.join(folder);
+        }
         if settings.no_static_credentials {
             refuse_static_keys(&pod).map_err(|found| Failure::Failed(found.to_string()))?;
         }

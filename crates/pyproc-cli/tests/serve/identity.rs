@@ -75,6 +75,19 @@ fn a_stored_key_is_refused_before_any_worker_is_started() {
         sentence(&format!("is one: {}", credentials.display()), "it")
     );
 
+    let file = folder.join("key.json");
+    fs::write(
+        &file,
+        r#"{"type": "service_account", "private_key": "hush"}"#,
+    )
+    .expect("a file");
+    let relative = ["--working-dir", folder.to_str().expect("a path")];
+    let named = Some(("GOOGLE_APPLICATION_CREDENTIALS", "key.json"));
+    assert_eq!(
+        refused(&relative, named),
+        sentence("is one: key.json, a file of type service_account", "it")
+    );
+
     // For programs that read the log.
     let mut marked = gateway(Marked::new(), "identity.py", &home);
     marked.command.env("PYPROC_NO_STATIC_CREDENTIALS", "true");
