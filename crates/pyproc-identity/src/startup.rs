@@ -121,16 +121,18 @@ pub async fn until_ready(pod: &Pod, mut tell: impl FnMut(&str)) -> Ready {
             tell(&reason);
             told = reason;
         }
-        tokio::time::sleep(pause(again)).await;
+        tokio::time::sleep(pause(again, tries)).await;
     }
     Ready::NotExpected
 }
 
 /// The pause before the next try, up to a quarter longer than it has to be: many pods start at once.
-fn pause(again: Option<Duration>) -> Duration {
+fn pause(again: Option<Duration>, tries: u32) -> Duration {
+    // What was set up just now may be known to the cloud in a moment, what was forgotten is not.
     const REFUSED: Duration = Duration::from_secs(30);
     const LONGEST: Duration = Duration::from_secs(300);
-    let pause = again.unwrap_or(REFUSED).min(LONGEST);
+    let refused = (growing(tries) * 16).min(REFUSED);
+    let pause = again.unwrap_or(refused).min(LONGEST);
     // Each of these hashers has its own random key.
     let random = RandomState::new().build_hasher().finish() % 256;
     pause + pause * u32::try_from(random).unwrap_or(0) / 1024
@@ -181,13 +183,14 @@ mod tests {
     #[test]
     fn a_refused_token_is_tried_again_seldom_and_when_the_provider_says() {
         let between = |again: Option<u64>, least: u64, most: u64| {
-            let pause = pause(again.map(Duration::from_secs));
+            let pause = pause(again.map(Duration::from_secs), 9);
             assert!(
                 (Duration::from_secs(least)..Duration::from_secs(most)).contains(&pause),
                 "{pause:?}"
             );
         };
         between(None, 30, 38);
+        assert!(pause(None, 1) <= Duration::from_secs(5));
         between(Some(7), 7, 9);
         between(Some(u64::MAX), 300, 375);
         assert!((1..100).all(|tries| growing(tries) <= Duration::from_secs(5)));
