@@ -14,7 +14,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Extra arguments for the benchmark: make bench ARGS="--only speed --rounds 3"
 ARGS ?=
-# What `make test`, `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust and Python (.ci/run installs it).
+# What `make test`, `make bench`, `make soak` and `make test-deploy` need from Debian beside Rust, Go and Python (.ci/run installs it).
 DEBIAN_PACKAGES := buildah chromium curl debootstrap iproute2 openssl strace util-linux wrk
 
 CARGO := cargo
@@ -77,7 +77,7 @@ snapshots: deploy-tools ## rewrite what the chart and the Kustomize tree render 
 	@$(VENV_PYTHON) deploy/tests/rendering/snapshots.py
 
 .PHONY: test-identity
-test-identity: build .tools/identity/stamp ## the clouds' SDKs and `pyproc auth` against emulators (part of make test; needs root and Node.js)
+test-identity: build .tools/identity/stamp ## the clouds' SDKs and `pyproc auth` in rendered pods, against emulators (part of make test; needs root and Go)
 	@rm -f "$(NOT_RUN)" && export TESTS_NOT_RUN="$(NOT_RUN)"
 	scripts/test-identity
 

@@ -19,6 +19,7 @@ _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _MESSAGE_LIMIT: Final = 8 * 1024
 _TRACEBACK_LIMIT: Final = 20 * 1024
 _EXPECTED: Final = re.compile(r"(?s)^Expected (?P<expected>.*?)(?:, got (?P<got>.*))?$")
+_INVALID: Final = re.compile(r"(?s)^Invalid (?P<expected>.*?)(?: (?P<got>['\d].*))?$")
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _UNKNOWN: Final = re.compile(r"^Object contains unknown field `(?P<name>.*)`$")
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -85,7 +86,9 @@ class BadArgument(Exception):  # noqa: N818 - named like the error that the call
             got = _plain(match["got"] or "something else")
             # What MessagePack's decoder says where JSON's says null.
             return cls(path, _plain(match["expected"]), "null" if got == "None" else got)
-        return cls(path, "a valid value", _plain(sentence))
+        if match := _INVALID.match(sentence):
+            return cls(path, f"a valid {_plain(match['expected'])}", match["got"] or "something else")
+        return cls(path, "a valid value", f"one that is refused: {_plain(sentence)}")
 
     def below(self, path: str) -> BadArgument:
         """The same mistake, when the value that was looked at lies at `path` of the body."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import functools
 import inspect
 import sys
 import types
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
+
+from pyproc_worker._errors import BadArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +119,8 @@ def checked_type(annotation: Any) -> Any:
     """The type that msgspec decodes for an annotation, `Any` where it would not know how."""
     if annotation in {Any, object, inspect.Parameter.empty}:
         return UNCHECKED
+    if array_constructor(annotation) is not None:
+        return _without_alias(annotation)
     try:
         kind = msgspec.inspect.type_info(annotation)
         msgspec.msgpack.Decoder(annotation)
@@ -124,12 +129,16 @@ def checked_type(annotation: Any) -> Any:
     return UNCHECKED if isinstance(kind, msgspec.inspect.CustomType) else annotation
 
 
-def decode_custom(kind: type, value: Any) -> Any:
+def decode_custom(kind: Any, value: Any) -> Any:
     """Decodes what lies deeper in an annotated type and is not msgspec's own: NumPy arrays."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(kind, type) and issubclass(kind, numpy.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return numpy.asarray(value)
-    return value
+    build = _array_constructor(kind)
+    if build is None:
+        return value
+    try:
+        return build(value, isinstance(value, (bytes, bytearray, memoryview)))
+    except BadArgument as error:
+        # msgspec adds where it is to an error of this kind.
+        raise ValueError(f"Expected `{error.expected}`, got `{error.got}`") from None
 
 
 def raw_constructor(annotation: Any) -> Callable[[Any], Any] | None:
@@ -148,7 +157,7 @@ def array_constructor(annotation: Any) -> Callable[[Any, bool], Any] | None:
     """How a body becomes a NumPy array for a parameter annotated as one, or None if it is not.
 
     Returns:
-        A function of the body or the decoded value and whether it is raw bytes.
+        A function of the body or the decoded value and whether it is raw bytes; it raises `BadArgument`.
     """
     numpy = sys.modules.get("numpy")
     if numpy is None:
@@ -164,11 +173,30 @@ def array_constructor(annotation: Any) -> Callable[[Any, bool], Any] | None:
             dtype = None if inspect.isabstract(scalar) else _dtype(numpy, scalar)
 
     def build(value: Any, raw: bool) -> Any:
-        if raw:
-            return numpy.frombuffer(value, dtype=dtype or numpy.uint8)
-        return numpy.asarray(value, dtype=dtype)
+        try:
+            if raw:
+                return numpy.frombuffer(value, dtype=dtype or numpy.uint8)
+            return _array(numpy, value, dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            expected = f"an array of {dtype}" if dtype else "an array"
+            raise BadArgument("$", expected, f"one that is refused: {error}") from None
 
     return build
+
+
+_array_constructor = functools.cache(array_constructor)
+
+
+def _array(numpy: Any, value: Any, dtype: Any) -> Any:
+    """An array of this type, of values that lose nothing by it: NumPy itself cuts and parses what it is given."""
+    plain = numpy.asarray(value)
+    if dtype is None or plain.dtype == dtype:
+        return plain
+    # Decimals are no integers and text is no number, while null may be one that is missing.
+    fitting = {"i": "biuO", "u": "biuO", "f": "biufO", "c": "biufcO"}.get(dtype.kind)
+    if fitting is not None and plain.size and plain.dtype.kind not in fitting:
+        raise TypeError(f"it has values of type {plain.dtype}")
+    return numpy.asarray(value, dtype=dtype)
 
 
 def _dtype(numpy: Any, scalar: Any) -> Any:

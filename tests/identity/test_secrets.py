@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from cloud import ACCOUNT, BUCKET, Cloud
-from mechanisms import ALL, Made
-from pod import PROGRAM, SECRETS, WORKER, Pod
+from cloud import Cloud
+from kubelet import ADDRESS, container_port
+from mechanisms import ALL, DISTINCT, Made
+from pod import PROGRAM, SECRETS, Pod
 
 # Azure's SDK tries for about a minute before it gives up.
 PATIENCE = 300
@@ -49,7 +44,7 @@ def refuse(cloud: Cloud) -> None:
     cloud.metadata.denied = True
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_no_output_has_a_secret(name: str, cloud: Cloud, pod: Pod) -> None:
     made = ALL[name](cloud, pod)
     for words in ("status --online", "status --online --json", "doctor --online", "doctor --online --json", "wait"):
@@ -100,8 +95,7 @@ class Gateway:
 
     def use(self, made: Made) -> tuple[int, str]:
         """Writes an object and reads it back, by a call over HTTP."""
-        place = {"account": ACCOUNT, "container": BUCKET} if made.function == "azure" else {"bucket": BUCKET}
-        return self.ask(f"{self.base}/v1/call/{made.function}", {**place, "name": "a/b", "text": "hello"})
+        return self.ask(f"{self.base}/v1/call/{made.function}", {**made.arguments, "text": "hello"})
 
     def look(self) -> None:
         """Everything that the gateway tells of itself."""
@@ -110,38 +104,17 @@ class Gateway:
         assert "pyproc_" in self.ask(f"{self.metrics}/metrics")[1] or self.ask(f"{self.base}/readyz")[0] == 503
 
 
-def free_port() -> int:
-    """A port that nobody has in this network."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @contextmanager
 def gateway(pod: Pod, *options: str) -> Iterator[Gateway]:
-    """`pyproc serve` in the pod; what it has logged is the last of the pod's runs afterwards."""
-    ports = free_port(), free_port()
-    listen = [f"--listen=127.0.0.1:{ports[0]}", f"--metrics-listen=127.0.0.1:{ports[1]}", "--workers=1", "--timeout=5m"]
-    serve = [str(PROGRAM), "serve", str(WORKER), *listen, "--show-tracebacks", *options]
-    with TemporaryDirectory(prefix="pyproc-gateway-") as folder, ThreadPoolExecutor(1) as threads:
-        # The pod's user writes its process' number there.
-        number = Path(folder, "pid")
-        number.parent.chmod(0o777)
-        run = threads.submit(
-            pod.run, "sh", "-c", 'echo $$ >"$0"; exec "$@"', str(number), *serve, timeout=PATIENCE, **LOUD
-        )
-        made = Gateway(*(f"http://127.0.0.1:{port}" for port in ports))
-        try:
-            made.until("/healthz", 200)
-            yield made
-        finally:
-            if number.exists() and not run.done():
-                os.kill(int(number.read_text()), signal.SIGTERM)
-        assert run.result().status == 0, run.result().stderr[-3000:]
+    """The pod's `pyproc serve`; what it has logged is the last of the pod's runs afterwards."""
+    more = ("--workers=1", "--timeout=5m", "--shutdown-delay=0s", "--show-tracebacks", *options)
+    with pod.serve(*more, until="/healthz", **LOUD) as url:
+        yield Gateway(url, f"http://{ADDRESS}:{container_port(pod.container, 'metrics')}")
+    assert pod.runs[-1].status == 0, pod.runs[-1].stderr[-3000:]
 
 
 @pytest.mark.parametrize("log", ["pretty", "json"])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_no_gateway_tells_a_secret(name: str, log: str, cloud: Cloud, pod: Pod) -> None:
     made = ALL[name](cloud, pod)
     answers: list[str] = []
@@ -185,7 +158,7 @@ def test_static_keys_are_named_and_not_shown(pod: Pod) -> None:
 def test_a_crash_leaves_no_core(cloud: Cloud, pod: Pod) -> None:
     ALL["gke"](cloud, pod)
     cloud.local.pop("metadata").close()
-    program = subprocess.Popen([PROGRAM, "auth", "wait"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    program = pod.begin(str(PROGRAM), "auth", "wait")
     assert program.stderr is not None and program.stderr.readline()
     limits = Path(f"/proc/{program.pid}/limits").read_text()
     program.kill()

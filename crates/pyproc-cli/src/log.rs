@@ -3,6 +3,7 @@
 //! While a pool starts, lines for people are held back: a start that fails has one message, which ends
 //! with the lines that matter. What is for a program, or was asked for, is written at once.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -146,7 +147,8 @@ struct Lines {
 }
 
 impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, whole: &[u8]) -> io::Result<usize> {
+        let line = &*shown(whole);
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         match held.as_mut().filter(|_| !self.at_once) {
             Some(lines) if lines.len() + line.len() <= HELD_MAX => lines.extend_from_slice(line),
@@ -158,10 +160,47 @@ impl Write for Lines {
             }
             None => io::stderr().write_all(line)?,
         }
-        Ok(line.len())
+        Ok(whole.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A line as it may be shown to people: what is in it can neither look like another line nor move the
+/// terminal's cursor. Lines for programs have no such characters.
+fn shown(line: &[u8]) -> Cow<'_, [u8]> {
+    let inner = line.strip_suffix(b"\n").unwrap_or(line);
+    let text = String::from_utf8_lossy(inner);
+    if !text.contains(|it: char| it.is_control() && it != '\t') {
+        return Cow::Borrowed(line);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\n  "),
+            '\t' => shown.push('\t'),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown.push('\n');
+    Cow::Owned(shown.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_looks_like_another() {
+        for (line, is_shown) in [
+            ("plain\ttext\n", "plain\ttext\n"),
+            ("first\nERROR second\n", "first\n  ERROR second\n"),
+            ("red \u{1b}[31m\u{9b}\n", "red \\u{1b}[31m\\u{9b}\n"),
+        ] {
+            assert_eq!(shown(line.as_bytes()), is_shown.as_bytes(), "{line:?}");
+        }
     }
 }

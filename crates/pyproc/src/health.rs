@@ -14,8 +14,10 @@ pub struct Health {
     pub pool: String,
     /// A call that is made now has a worker to run it: one is up, and the pool takes calls.
     pub ready: bool,
-    /// Why the pool is not ready, in one sentence; nothing when it is.
+    /// Why the pool is not ready, in one sentence that anybody may read; nothing when it is.
     pub reason: Option<String>,
+    /// Why the last worker that ended or did not come up did so, in one sentence. It may hold what Python said.
+    pub last_error: Option<String>,
     /// Calls that wait until a worker has room for them.
     pub queue_length: usize,
     /// How many may wait: `queue` of the configuration.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from network import Network
 
-ISSUER = "https://127.0.0.1:6443"
+SERVER = "https://127.0.0.1:6443"
 
 
 class Cluster:
@@ -25,12 +25,18 @@ class Cluster:
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
         self.folder = folder
-        certificates.make(folder)
-        self._write_kubeconfig()
         # What is kept for the next use of the cache belongs to this run; helm's own folders too.
         home = {"HOME": str(folder), "KUBECONFIG": str(folder / "kubeconfig"), "KUBECACHEDIR": str(folder / "cache")}
         self.environment = {"PATH": os.environ["PATH"]} | home
-        self._start()
+
+    def start(self, issuer: str = SERVER) -> None:
+        """Starts it, with the name that tokens are to have as their issuer."""
+        certificates.make(self.folder)
+        self._write_kubeconfig()
+        self._start_programs(issuer)
+
+    def install_crds(self) -> None:
+        """The kinds that what is rendered uses beside Kubernetes' own."""
         self.kubectl("apply", "--server-side", "--validate=strict", "-f", SCHEMAS / "crds")
         self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", SCHEMAS / "crds")
 
@@ -41,7 +47,7 @@ class Cluster:
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
             "clusters": [
-                {"name": "test", "cluster": {"server": ISSUER, "certificate-authority": f"{self.folder}/ca.crt"}}
+                {"name": "test", "cluster": {"server": SERVER, "certificate-authority": f"{self.folder}/ca.crt"}}
             ],
             "users": [
                 {
@@ -55,7 +61,7 @@ class Cluster:
         }
         (self.folder / "kubeconfig").write_text(json.dumps(config))
 
-    def _start(self) -> None:
+    def _start_programs(self, issuer: str) -> None:
         etcd = "http://127.0.0.1:2379"
         self.network.start(
             "etcd",
@@ -80,9 +86,9 @@ class Cluster:
             "--tls-private-key-file=tls.key",
             "--client-ca-file=ca.crt",
             "--authorization-mode=RBAC",
-            f"--service-account-issuer={ISSUER}",
-            f"--service-account-jwks-uri={ISSUER}/openid/v1/jwks",
-            f"--api-audiences={ISSUER}",
+            f"--service-account-issuer={issuer}",
+            f"--service-account-jwks-uri={SERVER}/openid/v1/jwks",
+            f"--api-audiences={SERVER}",
             "--service-account-signing-key-file=sa.key",
             "--service-account-key-file=sa.pub",
             "--enable-admission-plugins=PodSecurity,ServiceAccount,MutatingAdmissionWebhook,ValidatingAdmissionWebhook",

@@ -31,6 +31,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     with networks.Network(folder) as network:
         cluster = Cluster(network, folder)
+        cluster.start()
+        cluster.install_crds()
         webhooks.start(cluster, [(namespace, "pyproc") for namespace in ASSOCIATED])
         yield cluster
 

@@ -74,26 +74,13 @@ class Container:
             self.log,
             *("unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--propagation=private", "--kill-child"),
             *("--", "bash", "-c", START, "start", root, *triples, "--"),
-            *("env", "-i", *self._environment(image, pod)),
-            *self._restrictions(image, spec),
+            *("env", "-i", *(f"{name}={value}" for name, value in self._environment(image, pod).items())),
+            *restrictions(spec, self.spec, image.config["User"]),
             *self._command(image),
         )
 
-    def _environment(self, image: Image, pod: dict[str, Any]) -> list[str]:
-        variables = dict(one.split("=", 1) for one in image.config["Env"])
-        for one in self.spec.get("env", []):
-            path = one.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
-            variables[one["name"]] = volumes.field(pod, path) if path else one.get("value", "")
-        return [f"{name}={value}" for name, value in variables.items()]
-
-    def _restrictions(self, image: Image, spec: dict[str, Any]) -> list[str]:
-        context = spec.get("securityContext", {}) | self.spec.get("securityContext", {})
-        assert context.get("readOnlyRootFilesystem", True), "the root is always read-only here"
-        user, _, group = image.config["User"].partition(":")
-        user, group = context.get("runAsUser", user), context.get("runAsGroup", group)
-        groups = f"--groups={context['fsGroup']}" if "fsGroup" in context else "--clear-groups"
-        nothing = ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"]
-        return ["setpriv", f"--reuid={user}", f"--regid={group}", groups, *nothing, "--"]
+    def _environment(self, image: Image, pod: dict[str, Any]) -> dict[str, str]:
+        return dict(one.split("=", 1) for one in image.config["Env"]) | variables(pod, self.spec)
 
     def _command(self, image: Image) -> list[str]:
         # The image's arguments belong to the image's entry point.
@@ -121,6 +108,26 @@ class Container:
         """Its exit status; not later than that."""
         wait_until("the container's end", lambda: self.process.poll() is not None, self.written, seconds)
         return self.process.returncode
+
+
+def variables(pod: dict[str, Any], container: dict[str, Any]) -> dict[str, str]:
+    """The variables that the manifest gives a container."""
+    found = {}
+    for one in container.get("env", []):
+        path = one.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+        found[one["name"]] = volumes.field(pod, path) if path else one.get("value", "")
+    return found
+
+
+def restrictions(spec: dict[str, Any], container: dict[str, Any], image_user: str) -> list[str]:
+    """The command that gives up what the manifest does not allow, and runs what follows it."""
+    context = spec.get("securityContext", {}) | container.get("securityContext", {})
+    assert context.get("readOnlyRootFilesystem", True), "the root is always read-only here"
+    user, _, group = image_user.partition(":")
+    user, group = context.get("runAsUser", user), context.get("runAsGroup", group)
+    groups = f"--groups={context['fsGroup']}" if "fsGroup" in context else "--clear-groups"
+    nothing = ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"]
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", groups, *nothing, "--"]
 
 
 def within(root: Path, path: str) -> Path:

@@ -22,12 +22,17 @@ def missing() -> list[str]:
 class Network:
     """Processes in one network namespace; all of them end with the test run, however it ends."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, link: Path | None = None) -> None:
+        """With a link to its namespace: a network that another process has made and will end."""
         self.logs = logs
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._holder = self.start("network", "unshare", "--net", "sleep", "infinity", inside=False)
+        if link:
+            self.link = link
+            return
+        holder = self.start("network", "unshare", "--net", "sleep", "infinity", inside=False)
+        self.link = Path(f"/proc/{holder.pid}/ns/net")
         own = Path("/proc/self/ns/net").readlink()
-        wait_until("the network", lambda: self._link().readlink() != own)
+        wait_until("the network", lambda: self.link.readlink() != own)
         self.run("ip", "link", "set", "lo", "up")
 
     def __enter__(self) -> Self:
@@ -38,12 +43,9 @@ class Network:
             process.kill()
             process.wait()
 
-    def _link(self) -> Path:
-        return Path(f"/proc/{self._holder.pid}/ns/net")
-
     def entered(self, *command: str | Path) -> list[str]:
         """The command line that runs a command in here."""
-        return ["nsenter", f"--net={self._link()}", "--", *map(str, command)]
+        return ["nsenter", f"--net={self.link}", "--", *map(str, command)]
 
     def add_address(self, address: str) -> None:
         """An address that processes in here can listen at and reach."""

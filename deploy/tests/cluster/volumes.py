@@ -23,13 +23,18 @@ def make(cluster: Cluster, pod: dict[str, Any], volume: dict[str, Any], folder: 
         os.chown(place, 0, fs_group(pod))
         place.chmod(0o2777)
     else:
-        source = volume[kind]
-        parts = source["sources"] if kind == "projected" else [{kind: source}]
-        files: dict[str, str] = {}
-        for part in parts:
-            files |= contents(cluster, pod, part)
-        write(place, files, fs_group(pod))
+        write(place, files(cluster, pod, volume), fs_group(pod))
     return place
+
+
+def files(cluster: Cluster, pod: dict[str, Any], volume: dict[str, Any]) -> dict[str, str]:
+    """What is in a volume that is not empty."""
+    (kind,) = volume.keys() - {"name"}
+    parts = volume[kind]["sources"] if kind == "projected" else [{kind: volume[kind]}]
+    made: dict[str, str] = {}
+    for part in parts:
+        made |= contents(cluster, pod, part)
+    return made
 
 
 def fs_group(pod: dict[str, Any]) -> int:
@@ -86,14 +91,18 @@ def field(pod: dict[str, Any], path: str) -> str:
     return str(value)
 
 
-def write(place: Path, files: dict[str, str], group: int) -> None:
+def write(place: Path, files: dict[str, str], group: int, mode: int | None = None) -> None:
     """Files behind a link that is replaced when they change, readable for the group if there is one."""
-    data = place / "..2000_01_01_00_00_00.1"
+    data = place / f"..2000_01_01_00_00_00.{sum(1 for _ in place.glob('..2000_*'))}"
     for name, text in files.items():
         file = data / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         os.chown(file, 0, group)
-        file.chmod(0o640 if group else 0o644)
-        (place / name.split("/")[0]).symlink_to(f"..data/{name.split('/')[0]}")
-    (place / "..data").symlink_to(data.name)
+        file.chmod(mode or (0o640 if group else 0o644))
+        top = name.split("/")[0]
+        if not (place / top).is_symlink():
+            (place / top).symlink_to(f"..data/{top}")
+    # Readers see all of the new files or none of them.
+    (place / "..data_tmp").symlink_to(data.name)
+    (place / "..data_tmp").rename(place / "..data")

@@ -139,17 +139,16 @@ class Render:
     inline: str = ""
     overlay: Path | None = None
 
-    def text(self, kube_version: str = NEWEST, helm: str = "helm") -> str:
+    def text(self, kube_version: str = NEWEST, helm: str = "helm", namespace: str = "default") -> str:
         """What it renders to."""
         if self.overlay:
             return build(self.overlay)
-        return template(
-            *(f"--values={path}" for path in self.values), inline=self.inline, kube_version=kube_version, helm=helm
-        )
+        values = [f"--values={path}" for path in self.values]
+        return template(f"--namespace={namespace}", *values, inline=self.inline, kube_version=kube_version, helm=helm)
 
-    def objects(self) -> list[dict[str, Any]]:
+    def objects(self, namespace: str = "default") -> list[dict[str, Any]]:
         """The same, read."""
-        return objects(self.text())
+        return objects(self.text(namespace=namespace))
 
 
 def charts() -> list[Render]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,6 +54,8 @@ class Aws:
     trusts_pods: bool = True
     cluster: Trusted | None = None
     sessions: dict[str, Session] = field(default_factory=dict)
+    # How long keys are valid, in seconds. boto3 does not use those with less than ten minutes.
+    lifetime: float = 3600
     busy: bool = False
 
     def sts(self, request: Request) -> Response:
@@ -73,7 +76,12 @@ class Aws:
         text = answer.body.decode() if isinstance(answer.body, bytes) else answer.body
         part = {name: between(text, name) for name in ("AccessKeyId", "SessionToken")}
         self.sessions[part["AccessKeyId"]] = Session(part["SessionToken"], arn)
+        ends = between(text, "Expiration")
+        answer.body = text.replace(f"<Expiration>{ends}<", f"<Expiration>{self._expiration()}<")
         return answer
+
+    def _expiration(self) -> str:
+        return datetime.fromtimestamp(time.time() + self.lifetime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _admit(self, form: dict[str, str]) -> None:
         if self.busy:
@@ -186,13 +194,12 @@ class Aws:
         key, session = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(120)
         arn = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.split('/')[-1]}/eks-pyproc-{account}"
         self.sessions[key] = Session(session, arn)
-        expires = datetime.fromtimestamp(self.clock.now() + 6 * 3600, UTC)
         answer = {
             "AccessKeyId": key,
             "SecretAccessKey": secrets.token_urlsafe(30),
             "Token": session,
             "AccountId": role.split(":")[4],
-            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": self._expiration(),
         }
         return Response(200, json.dumps(answer), {"Content-Type": "application/json"})
 

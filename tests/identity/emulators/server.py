@@ -71,7 +71,8 @@ class Server:
         self, address: tuple[str, int], handler: Handler, clock: Clock, context: ssl.SSLContext | None = None
     ) -> None:
         emulator = self
-        self.requests: list[str] = []
+        # Of every answer.
+        self.statuses: list[int] = []
 
         class Each(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -86,8 +87,8 @@ class Server:
                     pass  # The base class has sent it.
                 body = self.read_body()
                 request = Request(self.command, self.path, self.headers, body)
-                emulator.requests.append(f"{self.command} {self.path}")
                 response = handler(request)
+                emulator.statuses.append(response.status)
                 data = response.body.encode() if isinstance(response.body, str) else response.body
                 self.send_response_only(response.status)
                 self.send_header("Date", email.utils.formatdate(clock.now(), usegmt=True))

@@ -30,10 +30,10 @@ impl clap::Args for Flags {
             .iter()
             .fold(command.arg(file), |command, key| command.arg(argument(key)))
             .after_help(
-                "Every flag is a variable (--max-body: PYPROC_MAX_BODY) and a key of the configuration file \
+                "Every flag but --env is a variable (--max-body: PYPROC_MAX_BODY) and a key of the configuration file \
                  (max_body) as well; ARGS are args, in PYPROC_ARGS a JSON array. Flags win over variables, \
                  variables over the file, the file over defaults; --env adds to what the file has. Paths are \
-                 relative to the current folder. `pyproc config` shows what is in force and where it came from.",
+                 relative to the current folder, that of a worker script to --working-dir. `pyproc config` shows what is in force and where it came from.",
             )
     }
 

@@ -56,10 +56,12 @@ pub(crate) struct GatewayConfig {
     /// Larger ones are refused with 413, before they are received. `max_body` bounds calls, and so results.
     pub(crate) max_request_body: Size,
 
-    /// Bytes that the bodies of all requests may have at the same time, 1 MiB to 16 TiB. Default: 1 GiB.
+    /// Bytes that the bodies of all requests, and the heads of those over HTTP/2, may have at the same time,
+    /// 1 MiB to 16 TiB. Default: 1 GiB.
     ///
     /// Beyond it, requests are refused with 503. Answers that clients have not taken yet have the same bound,
-    /// counted apart. It is the memory that clients can make the gateway hold.
+    /// counted apart; a result beyond it is an error of its function. Small answers over HTTP/1.1 and what a
+    /// connection itself takes are not counted: `max_connections` bounds them.
     pub(crate) request_memory: Size,
 
     /// Header fields that a request may have, 8 to 10,000. Default: 100.
@@ -69,7 +71,8 @@ pub(crate) struct GatewayConfig {
 
     /// Bytes that the head of a request may have, 8 KiB to 16 MiB. Default: 64 KiB.
     ///
-    /// Longer ones are refused with 431. Each connection may hold so much.
+    /// Longer ones are refused with 431. Each connection may hold so much; over HTTP/2, where it may have 256
+    /// requests at a time, `request_memory` bounds the heads of all.
     pub(crate) max_header_bytes: Size,
 
     /// How long the head of a request may take, 10 ms to 1 hour. Default: 10 seconds.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
@@ -14,9 +14,10 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::app::App;
-use super::body::discard;
+use super::body::{discard, take};
 use super::call::{self, call};
 use super::connections::{Active, Connections};
+use super::memory::Share;
 use super::origin;
 use super::problem::Problem;
 use super::streams::{self, Pieces};
@@ -41,13 +42,24 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, std::convert::Infallible> {
     let (mut parts, body) = request.into_parts();
+    let version = parts.version;
+    // A connection has one request at a time before HTTP/2, and hundreds with it.
+    let counted = site.calls && version >= Version::HTTP_2;
     // Before a header is added, since they are counted.
-    let refused = refused(&site, &parts);
+    let mut refused = refused(&site, &parts);
+    let mut head = None;
+    if counted && refused.is_none() {
+        match head_of(&site.app, &parts) {
+            Ok(share) => head = Some(share),
+            Err(problem) => refused = Some(problem),
+        }
+    }
     let id = trace::request_id(&parts.headers);
     let header = trace::header(&id);
-    let version = parts.version;
     let name = parts.uri.path().strip_prefix(call::PREFIX);
-    let mut unread = false;
+    let unread;
+    // Whether the answer's memory is counted already.
+    let mut kept = false;
     let mut response = match (name.filter(|_| site.calls), refused) {
         (Some(name), refused) => {
             let told = Told::begin(&parts, &id);
@@ -61,23 +73,25 @@ pub(super) async fn answer(
                 }
             };
             unread = rest.is_some_and(discard);
-            told.end(answered).map(Full::new).map(Either::Left)
+            kept = answered.is_ok();
+            told.end(answered)
         }
         (None, Some(problem)) => {
             unread = discard(body);
-            problem
-                .into_response(Some(id.as_str()))
-                .map(Full::new)
-                .map(Either::Left)
+            problem.into_response(Some(id.as_str()))
         }
         (None, None) => {
+            // No page reads a body.
+            unread = discard(body);
             // For their problems.
             parts.headers.insert(REQUEST_ID, header.clone());
-            let pages = site.pages.clone();
-            let Ok(response) = pages.oneshot(Request::from_parts(parts, body)).await;
-            response.map(Either::Right)
+            page(&site, parts).await
         }
     };
+    if counted && !kept {
+        response = keep(&site.app, response);
+    }
+    drop(head);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, header);
     if version < Version::HTTP_2 && (unread || site.connections.is_draining()) {
@@ -89,9 +103,47 @@ pub(super) async fn answer(
         streams::PIECE
     };
     Ok(response.map(|body| Answer {
-        body: Pieces::new(body, piece),
+        body: Pieces::new(Full::new(body), piece),
         _active: active,
     }))
+}
+
+/// What a page answers.
+async fn page(site: &Site, parts: hyper::http::request::Parts) -> Response<Bytes> {
+    let request = Request::from_parts(parts, axum::body::Body::empty());
+    let Ok(response) = site.pages.clone().oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    // They are made whole, so that none can fail on its way.
+    let body = body.collect().await.map(|body| body.to_bytes());
+    Response::from_parts(parts, body.unwrap_or_default())
+}
+
+/// The memory that a request's head takes until it is answered.
+fn head_of(app: &App, parts: &hyper::http::request::Parts) -> Result<Share, Problem> {
+    let fields = parts.headers.iter();
+    let fields: usize = fields
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let path = parts.uri.path_and_query();
+    let path = path.map_or(0, |path| path.as_str().len());
+    let mut share = app.memory.share();
+    take(&mut share, fields + path, app)?;
+    Ok(share)
+}
+
+/// Counts an answer until it is taken. One that there is no memory for comes without its body.
+fn keep(app: &App, response: Response<Bytes>) -> Response<Bytes> {
+    let (parts, body) = response.into_parts();
+    if let Some(body) = app.answers.keep(body) {
+        return Response::from_parts(parts, body);
+    }
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = if parts.status.is_success() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        parts.status
+    };
+    response
 }
 
 /// What is wrong with a request whatever it asks for.
@@ -128,13 +180,13 @@ fn is_open(path: &str) -> bool {
 
 /// The body of an answer; the request is under way until it is written.
 pub(super) struct Answer {
-    body: Pieces<Either<Full<Bytes>, axum::body::Body>>,
+    body: Pieces<Full<Bytes>>,
     _active: Active,
 }
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = axum::BoxError;
+    type Error = std::convert::Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -1,5 +1,6 @@
 //! What all requests share: the pool, how far the gateway is, and its bounds.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -8,11 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use pyproc::{Health, Pool};
+use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
 use super::load::Load;
 use super::memory::Memory;
 use super::openapi;
+use super::outage::Outage;
 use super::problem::Problem;
 use super::recorder::Recorder;
 use super::settings::Settings;
@@ -35,8 +38,11 @@ pub(super) struct App {
     phase: AtomicU8,
     /// What the workers wait for before they are started.
     waiting: Mutex<Option<String>>,
-    /// The time until the next worker starts, while there is none and there will not be one soon.
-    outage: Mutex<Option<Duration>>,
+    /// Functions that never return bytes.
+    without_bytes: OnceLock<HashSet<String>>,
+    pub(super) outage: Outage,
+    /// Cancelled when bodies that still come are waited for no longer.
+    pub(super) closing: CancellationToken,
 }
 
 /// How far the gateway is.
@@ -56,9 +62,6 @@ const NOT_UP: &str = "the workers are not up yet";
 /// How long a start takes is not known: it is asked for again soon.
 const SOON: Duration = Duration::from_secs(1);
 
-/// An outage that is over sooner is waited for in the queue.
-const SHORT_OUTAGE: Duration = Duration::from_secs(1);
-
 impl App {
     pub(super) fn new(
         settings: Settings,
@@ -76,7 +79,9 @@ impl App {
             openapi: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
             waiting: Mutex::new(None),
-            outage: Mutex::new(None),
+            without_bytes: OnceLock::new(),
+            outage: Outage::default(),
+            closing: CancellationToken::new(),
             settings,
         })
     }
@@ -103,9 +108,12 @@ impl App {
     pub(super) fn started(self: &Arc<Self>, pool: &Pool) {
         let functions = pool.functions();
         let document = openapi::document(&functions, &self.target(), self.tokens.is_some());
+        let without_bytes = functions.iter().filter(|it| !openapi::may_give_bytes(it));
+        let without_bytes = without_bytes.map(|function| function.name.clone());
+        // There is one start.
+        let _ = self.without_bytes.set(without_bytes.collect());
         self.recorder
             .functions(functions.into_iter().map(|function| function.name));
-        // There is one start.
         let _ = self.openapi.set(document.to_string().into());
         let _ = self.pool.set(pool.clone());
         self.phase.store(Phase::Serving as u8, Relaxed);
@@ -113,7 +121,7 @@ impl App {
         let mut watch = pool.watch();
         tokio::spawn(async move {
             while let Some(health) = watch.changed().await {
-                *app.outage.lock() = outage(&health);
+                app.outage.note(&health);
             }
         });
     }
@@ -162,20 +170,9 @@ impl App {
         self.pool().is_none().then(reason)
     }
 
-    /// How long no call has a chance, when that is long.
-    pub(super) fn outage(&self) -> Option<Duration> {
-        *self.outage.lock()
+    /// Whether a function never returns bytes, as it says of itself.
+    pub(super) fn is_without_bytes(&self, function: &str) -> bool {
+        let names = self.without_bytes.get();
+        names.is_some_and(|names| names.contains(function))
     }
-}
-
-/// How long a pool without a worker will have none, when that is longer than a moment.
-fn outage(health: &Health) -> Option<Duration> {
-    if health.ready {
-        return None;
-    }
-    let starts = health.workers.iter().map(|worker| worker.starts_in_seconds);
-    // One that is not down is about to come up.
-    let soonest = starts.collect::<Option<Vec<f64>>>()?.into_iter();
-    let soonest = Duration::try_from_secs_f64(soonest.fold(f64::MAX, f64::min)).ok()?;
-    (soonest > SHORT_OUTAGE).then_some(soonest)
 }

@@ -1,16 +1,18 @@
-//! Request bodies: received whole, within their bounds of size, memory and time.
+//! Request bodies: received whole, within their bounds of kind, size, memory and time.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
+use hyper::{HeaderMap, StatusCode};
+use pyproc::ContentType;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::app::App;
 use super::connections::SLOWEST;
+use super::media;
 use super::memory::Share;
 use super::problem::Problem;
 
@@ -21,25 +23,48 @@ const AHEAD: usize = 1 << 20;
 const REST: Duration = Duration::from_secs(5);
 
 /// A body with its share of the memory.
-pub(super) type Received = (Bytes, Share);
+pub(super) struct Received {
+    pub(super) content_type: ContentType,
+    pub(super) bytes: Bytes,
+    pub(super) share: Share,
+}
 
-/// Receives a body.
-pub(super) async fn receive(app: &App, body: &mut Incoming) -> Result<Received, Problem> {
+/// Receives a body; nothing when it is empty, and then it need not say what it is.
+pub(super) async fn receive(
+    app: &App,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+) -> Result<Option<Received>, Problem> {
     let most = app.settings.max_request_body;
     let expected = body.size_hint().lower();
     if expected > most as u64 {
         return Err(too_large(Some(expected), most));
     }
+    // One that cannot be taken is not asked for; of one without a length the first byte tells.
+    let mut content_type = None;
+    if expected > 0 {
+        content_type = Some(media::body(headers)?);
+    }
     let mut share = app.memory.share();
     // Nearly always the body has come with the head, in one piece.
     let first = match frame(body).now_or_never() {
         Some(Some(piece)) => piece?,
-        Some(None) => return Ok((Bytes::new(), share)),
+        Some(None) => return Ok(None),
         None => Bytes::new(),
     };
+    if content_type.is_none() && !first.is_empty() {
+        content_type = Some(media::body(headers)?);
+    }
     take(&mut share, first.len(), app)?;
+    let received = |content_type: Option<ContentType>, bytes, share| {
+        content_type.map(|content_type| Received {
+            content_type,
+            bytes,
+            share,
+        })
+    };
     if body.is_end_stream() && first.len() <= most {
-        return Ok((first, share));
+        return Ok(received(content_type, first, share));
     }
     let ahead = usize::try_from(expected).unwrap_or(AHEAD).min(AHEAD);
     let mut whole = BytesMut::with_capacity(ahead.max(first.len()));
@@ -52,13 +77,21 @@ pub(super) async fn receive(app: &App, body: &mut Incoming) -> Result<Received, 
         }
         let earned = Duration::from_secs_f64(whole.len() as f64 / f64::from(SLOWEST));
         let deadline = begun + app.settings.body_timeout + earned;
-        match timeout_at(deadline, frame(body)).await {
+        let piece = tokio::select! {
+            biased;
+            piece = timeout_at(deadline, frame(body)) => piece,
+            () = app.closing.cancelled() => return Err(closing()),
+        };
+        match piece {
             Ok(Some(piece)) => {
                 let piece = piece?;
+                if content_type.is_none() && !piece.is_empty() {
+                    content_type = Some(media::body(headers)?);
+                }
                 take(&mut share, piece.len(), app)?;
                 whole.extend_from_slice(&piece);
             }
-            Ok(None) => return Ok((whole.freeze(), share)),
+            Ok(None) => return Ok(received(content_type, whole.freeze(), share)),
             Err(_) => return Err(too_slow(whole.len(), expected)),
         }
     }
@@ -78,18 +111,27 @@ async fn frame(body: &mut Incoming) -> Option<Result<Bytes, Problem>> {
     }
 }
 
-fn take(share: &mut Share, bytes: usize, app: &App) -> Result<(), Problem> {
+/// Takes memory for what a request has sent.
+pub(super) fn take(share: &mut Share, bytes: usize, app: &App) -> Result<(), Problem> {
     if share.grow(bytes) {
         return Ok(());
     }
     Err(Problem::unavailable(
         "overloaded",
         format!(
-            "the bodies of all requests take the {} that `request_memory` allows; try again later",
+            "all requests together take the {} that `request_memory` allows; try again later",
             size(app.memory.limit() as u64)
         ),
         Duration::from_secs(1),
     ))
+}
+
+fn closing() -> Problem {
+    Problem::unavailable(
+        "closed",
+        "the gateway shuts down and the body of the request has not come whole; send it again",
+        Duration::from_secs(1),
+    )
 }
 
 fn too_large(bytes: Option<u64>, most: usize) -> Problem {

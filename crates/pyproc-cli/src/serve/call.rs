@@ -6,12 +6,12 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 use pyproc::{Body, CallError, ContentType, Pool, Reply};
 
 use super::app::App;
-use super::body::receive;
+use super::body::{Received, receive};
 use super::memory::Share;
 use super::problem::Problem;
 use super::trace::Told;
@@ -20,7 +20,8 @@ use super::{media, timeout};
 /// Where functions are called.
 pub(super) const PREFIX: &str = "/v1/call/";
 
-/// Answers of so many bytes are counted; smaller ones fit into what a connection takes anyway.
+/// Answers of so many bytes are counted. Smaller ones fit into what a connection takes anyway, where it has
+/// one at a time: over HTTP/2 it has hundreds, and all of them are counted.
 const LARGE: usize = 64 << 10;
 
 /// Answers a request under [`PREFIX`]; `name` is the rest of its path as it was sent. A body that was
@@ -34,9 +35,10 @@ pub(super) async fn call(
 ) -> (Result<Response<Bytes>, Problem>, Option<Incoming>) {
     let function = percent_decode_str(name).decode_utf8_lossy();
     let timed = app.recorder.begin(&function);
+    let known = timed.is_of_a_function();
     let mut read = false;
-    let reply = answer(app, &function, parts, &mut body, &mut read, told).await;
-    match reply.and_then(|reply| response(app, reply)) {
+    let reply = answer(app, &function, known, parts, &mut body, &mut read, told).await;
+    match reply.and_then(|reply| response(app, reply, &function, parts.version)) {
         Ok(response) => {
             timed.answered(response.status());
             (Ok(response), None)
@@ -51,6 +53,7 @@ pub(super) async fn call(
 async fn answer(
     app: &App,
     function: &str,
+    known: bool,
     parts: &Parts,
     body: &mut Incoming,
     read: &mut bool,
@@ -65,10 +68,18 @@ async fn answer(
         ));
     }
     let pool = available(app)?;
-    let wanted = media::answer(&parts.headers)?;
+    let mut wanted = media::answer(&parts.headers)?;
+    if wanted.content_type == ContentType::Raw && app.is_without_bytes(function) {
+        wanted = wanted.without_bytes(function)?;
+    }
     let limit = timeout::of(&parts.headers)?;
-    let (arguments, _share) = arguments(app, function, parts, body).await?;
-    *read = true;
+    // What no function is called with need not come: the pool says which name is like this one.
+    let (arguments, _share) = if known {
+        arguments(app, function, parts, body).await?
+    } else {
+        (Body::empty(), None)
+    };
+    *read = known;
 
     let request = pool
         .request(function)
@@ -100,14 +111,18 @@ async fn arguments(
     if body.is_end_stream() {
         return Ok((nothing(&parts.headers), None));
     }
-    let (bytes, share) = receive(app, body)
+    let received = receive(app, &parts.headers, body)
         .await
         .map_err(|problem| problem.of_function(function))?;
-    // An empty body in pieces needs no type, so that it is looked at only now.
-    if bytes.is_empty() {
+    let Some(Received {
+        content_type,
+        bytes,
+        share,
+    }) = received
+    else {
         return Ok((nothing(&parts.headers), None));
-    }
-    let body = match media::body(&parts.headers)? {
+    };
+    let body = match content_type {
         ContentType::MsgPack => Body::msgpack(bytes),
         ContentType::Raw => Body::raw(bytes),
         _ => Body::json(bytes),
@@ -118,16 +133,18 @@ async fn arguments(
 /// The pool, when a call has a chance.
 fn available(app: &App) -> Result<&Pool, Problem> {
     let pool = app.running()?;
-    match app.outage() {
-        None => Ok(pool),
-        Some(outage) => Err(Problem::unavailable(
-            "not_ready",
-            pool.health()
-                .reason
-                .unwrap_or_else(|| "no worker is up".to_owned()),
-            outage,
-        )),
+    let Some(outage) = app.outage.left() else {
+        return Ok(pool);
+    };
+    let health = pool.health();
+    let mut detail = health
+        .reason
+        .unwrap_or_else(|| "no worker is up".to_owned());
+    // Who may call may know.
+    if let Some(error) = health.last_error {
+        detail += &format!("; the last one: {error}");
     }
+    Err(Problem::unavailable("not_ready", detail, outage))
 }
 
 /// No body; or none of its bytes, where it is said to be bytes: a file may be empty.
@@ -143,10 +160,12 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     let after = match &error {
         CallError::Overloaded { waiting, .. } => Some(app.load.until_drained(*waiting)),
         CallError::Closed | CallError::Cancelled => Some(Duration::ZERO),
-        _ => {
+        // A worker has worked for it.
+        error if error.may_have_run() => {
             app.load.answered();
             None
         }
+        _ => None,
     };
     let problem = Problem::of_call(error, function, app.settings.show_tracebacks);
     match after {
@@ -155,22 +174,41 @@ fn failed(app: &App, error: CallError, function: &str) -> Problem {
     }
 }
 
-/// A result as an answer. Until its client has taken it, a large one takes memory that is bounded.
-fn response(app: &App, reply: Reply) -> Result<Response<Bytes>, Problem> {
+/// A result as an answer. Until its client has taken it, it takes memory that is bounded.
+fn response(
+    app: &App,
+    reply: Reply,
+    function: &str,
+    version: Version,
+) -> Result<Response<Bytes>, Problem> {
     let content_type = media::header(reply.content_type());
-    let bytes = reply.into_bytes();
-    let bytes = if bytes.len() < LARGE {
-        bytes
-    } else {
-        let mut share = app.answers.share();
-        if !share.grow(bytes.len()) {
-            return Err(untaken(app));
-        }
-        share.around(bytes)
-    };
+    let mut bytes = reply.into_bytes();
+    let length = bytes.len();
+    if length >= LARGE || version >= Version::HTTP_2 {
+        bytes = app.answers.keep(bytes).ok_or_else(|| {
+            let problem = if length > app.answers.limit() {
+                too_large(app, length)
+            } else {
+                untaken(app)
+            };
+            problem.of_function(function)
+        })?;
+    }
     let mut response = Response::new(bytes);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     Ok(response)
+}
+
+/// There will never be memory for it.
+fn too_large(app: &App, length: usize) -> Problem {
+    let size = |bytes: usize| pyproc::Size::from(bytes as u64);
+    let detail = format!(
+        "the function's result is too large: {} where `request_memory` allows answers {}; return less or raise \
+         `request_memory`, and set `max_body` to what it allows",
+        size(length),
+        size(app.answers.limit())
+    );
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "too_large", detail).after_a_run()
 }
 
 fn untaken(app: &App) -> Problem {

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio_util::either::Either;
 
 use super::answer::{Site, answer};
 use super::connections::{Open, Order};
@@ -103,7 +105,9 @@ impl AsyncRead for Watched {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.open.listens(read.is_pending());
+        ready!(read)?;
         if let received @ [_, ..] = &buffer.filled()[before..] {
             self.open.received(received);
         }
@@ -112,6 +116,15 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
+    /// Whether the client has closed its side, or the whole connection, with bytes unread or not.
+    fn is_left(&self) -> bool {
+        let ready = match &self.stream {
+            Either::Left(stream) => stream.ready(Interest::READABLE).now_or_never(),
+            Either::Right(stream) => stream.ready(Interest::READABLE).now_or_never(),
+        };
+        matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
+    }
+
     #[inline]
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
@@ -161,6 +174,10 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // It is asked for when all is written.
         self.open.flushed();
+        // hyper asks for it whenever it is woken and has nothing else to write.
+        if self.open.is_asked() && self.is_left() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

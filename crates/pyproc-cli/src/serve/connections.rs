@@ -4,7 +4,8 @@
 //! current tick instead of a clock, and one task looks through all connections once a tick.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -71,6 +72,10 @@ pub(super) struct Watch {
     used: AtomicBool,
     /// HTTP/2, where frames come that belong to no request.
     multiplexed: AtomicBool,
+    /// Whether its task waits for bytes, and so hears of the client's end.
+    listens: AtomicBool,
+    /// Whether its task is to see if the client is still there.
+    asked: AtomicBool,
     order: AtomicU8,
     waker: AtomicWaker,
     place: AtomicUsize,
@@ -163,6 +168,9 @@ impl Connections {
             if order != Order::GoOn {
                 watch.order.store(order as u8, Relaxed);
                 watch.waker.wake();
+            } else if watch.is_deaf() {
+                watch.asked.store(true, Relaxed);
+                watch.waker.wake();
             }
         }
     }
@@ -173,13 +181,23 @@ impl Connections {
 }
 
 impl Watch {
+    /// Whether it may not hear of its client's end: hyper does not wait for bytes while it has some of the
+    /// next request.
+    fn is_deaf(&self) -> bool {
+        self.active.load(Relaxed) > 0
+            && !self.listens.load(Relaxed)
+            && !self.multiplexed.load(Relaxed)
+    }
+
     fn judge(&self, now: Tick, limits: &Limits, draining: bool) -> Order {
-        let passed = |since: Tick, limit: Tick| now.wrapping_sub(since) >= limit;
+        // What happens meanwhile may have the next tick's number.
+        let passed = |since: Tick, limit: Tick| now.saturating_sub(since) >= limit;
         let stalled = self.stalled.load(Relaxed);
         if stalled != 0 && passed(stalled, limits.stalled) {
             return Order::Close;
         }
-        if self.active.load(Relaxed) > 0 {
+        // With what the last request has left: when it ended.
+        if self.active.load(Acquire) > 0 {
             // Responses say that the connection closes; HTTP/2 has a frame for it.
             return if draining && self.multiplexed.load(Relaxed) {
                 Order::Finish
@@ -215,6 +233,18 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Whether the connection's task waits for bytes.
+    #[inline]
+    pub(super) fn listens(&self, listens: bool) {
+        self.watch.listens.store(listens, Relaxed);
+    }
+
+    /// Whether somebody wants to know if the client is still there; asked once.
+    #[inline]
+    pub(super) fn is_asked(&self) -> bool {
+        self.watch.asked.load(Relaxed) && self.watch.asked.swap(false, Relaxed)
+    }
+
     /// Bytes have come.
     #[inline]
     pub(super) fn received(&self, bytes: &[u8]) {
@@ -308,6 +338,31 @@ pub(super) struct Active {
 impl Drop for Active {
     fn drop(&mut self) {
         self.watch.since.store(self.connections.now(), Relaxed);
-        self.watch.active.fetch_sub(1, Relaxed);
+        self.watch.active.fetch_sub(1, Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_meanwhile_is_not_late() {
+        let limits = Limits {
+            head: 2,
+            idle: 2,
+            stalled: 2,
+            on_its_way: 2,
+        };
+        for draining in [false, true] {
+            let watch = Watch::default();
+            watch.since.store(8, Relaxed);
+            assert!(watch.judge(7, &limits, draining) == Order::GoOn);
+            watch.used.store(true, Relaxed);
+            assert!(watch.judge(7, &limits, draining) == Order::GoOn);
+            watch.stalled.store(8, Relaxed);
+            assert!(watch.judge(7, &limits, draining) == Order::GoOn);
+            assert!(watch.judge(10, &limits, draining) == Order::Close);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,16 +42,29 @@ enum Socket {
 }
 
 impl Listener {
-    /// Listens at a place.
-    pub(super) fn bind(listen: &Listen) -> Result<Self, Failure> {
+    /// Listens at a place, which a key of the configuration names.
+    pub(super) fn bind(key: &str, listen: &Listen) -> Result<Self, Failure> {
         let bound = match listen {
             Listen::Tcp(address) => Self::bind_tcp(*address),
-            Listen::Unix(path) => bind_unix(path).map(|socket| Self {
-                socket: Socket::Unix(socket, File(path.clone())),
-                bound: listen.clone(),
+            Listen::Unix(path) => bind_unix(path).and_then(|socket| {
+                Ok(Self {
+                    socket: Socket::Unix(socket, File::of(path)?),
+                    bound: listen.clone(),
+                })
             }),
         };
-        bound.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))
+        bound.map_err(|error| {
+            let problem = match (listen, error.kind()) {
+                (Listen::Unix(path), io::ErrorKind::AddrInUse) if !is_socket(path) => {
+                    "something that is no socket is there".to_owned()
+                }
+                (Listen::Tcp(_), io::ErrorKind::AddrInUse) => {
+                    format!("{error}; name another with `{key}`")
+                }
+                _ => error.to_string(),
+            };
+            Failure::Failed(format!("`{key}`: cannot listen on {listen}: {problem}"))
+        })
     }
 
     fn bind_tcp(address: SocketAddr) -> io::Result<Self> {
@@ -108,18 +121,41 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 
 /// Whether there is a socket at which nobody listens any more.
 fn is_abandoned(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+    is_socket(path)
         && StdUnixStream::connect(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+}
+
 /// The file of a Unix socket.
-struct File(PathBuf);
+struct File {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl File {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            identity: identity(path)?,
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// What tells a file from another one of the same name.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
 
 impl Drop for File {
     fn drop(&mut self) {
-        // Somebody may have removed it before.
-        let _ = fs::remove_file(&self.0);
+        // Somebody may have removed it, and put another in its place.
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -130,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn connections_find_out_that_their_client_is_gone() {
         let place = Listen::parse("127.0.0.1:0").expect("a place");
-        let listener = Listener::bind(&place).expect("a listener");
+        let listener = Listener::bind("listen", &place).expect("a listener");
         let Listen::Tcp(address) = listener.bound().clone() else {
             unreachable!("a port was asked for");
         };
@@ -145,5 +181,25 @@ mod tests {
         );
         assert!(sockopt::tcp_nodelay(&stream).expect("an option"));
         drop(client);
+    }
+
+    #[tokio::test]
+    async fn only_the_own_socket_is_removed() {
+        let folder = std::env::temp_dir().join(format!("pyproc-sockets-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let place = Listen::Unix(folder.join("socket"));
+        let first = Listener::bind("listen", &place).expect("a listener");
+        fs::remove_file(folder.join("socket")).expect("a socket");
+        let second = Listener::bind("listen", &place).expect("a listener");
+        drop(first);
+        assert!(folder.join("socket").exists());
+        drop(second);
+        assert!(!folder.join("socket").exists());
+        let error = Listener::bind("metrics_listen", &Listen::Unix(folder.clone())).err();
+        assert_eq!(
+            error.map(|error| format!("{error:?}").contains("no socket is there")),
+            Some(true)
+        );
+        fs::remove_dir(&folder).expect("an empty folder");
     }
 }

@@ -1,6 +1,6 @@
 //! Content types: what a body is (Content-Type) and what an answer is to be (Accept).
 
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use pyproc::ContentType;
 
@@ -23,6 +23,9 @@ const NAMES: [(ContentType, &[&str]); 3] = [
 /// In sentences.
 const ALL: &str = "application/json, application/msgpack or application/octet-stream";
 
+/// In sentences about values.
+const VALUES: &str = "application/json or application/msgpack";
+
 /// The header of an answer.
 pub(super) fn header(content_type: ContentType) -> HeaderValue {
     HeaderValue::from_static(match content_type {
@@ -34,6 +37,14 @@ pub(super) fn header(content_type: ContentType) -> HeaderValue {
 
 /// What a body is. Without the header that is not guessed, since browsers let any page send such a request.
 pub(super) fn body(headers: &HeaderMap) -> Result<ContentType, Problem> {
+    for encoding in headers.get_all(CONTENT_ENCODING) {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            return Err(unsupported(format!(
+                "a body of Content-Encoding {:?} cannot be taken; send it as it is",
+                String::from_utf8_lossy(encoding.as_bytes())
+            )));
+        }
+    }
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return Err(unsupported(format!(
             "the body has no Content-Type; say which of {ALL} it is"
@@ -98,6 +109,28 @@ pub(super) struct Wanted {
     pub(super) content_type: ContentType,
     /// Whether it takes the bytes that a function returns as they are.
     pub(super) raw_bytes: bool,
+    /// What it likes best beside bytes, if it takes anything else.
+    value: Option<ContentType>,
+}
+
+impl Wanted {
+    /// The same of a function that never returns bytes.
+    pub(super) fn without_bytes(self, function: &str) -> Result<Self, Problem> {
+        let Some(content_type) = self.value else {
+            let detail = format!(
+                "the function `{function}` returns no bytes, and the Accept header allows nothing else; accept {VALUES}"
+            );
+            return Err(not_acceptable(detail).of_function(function));
+        };
+        Ok(Self {
+            content_type,
+            ..self
+        })
+    }
+}
+
+fn not_acceptable(detail: String) -> Problem {
+    Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail)
 }
 
 /// What the answer is to be: what the client likes best, JSON where it has no preference. Bytes are
@@ -108,6 +141,7 @@ pub(super) fn answer(headers: &HeaderMap) -> Result<Wanted, Problem> {
     let json = |raw_bytes| Wanted {
         content_type: ContentType::Json,
         raw_bytes,
+        value: Some(ContentType::Json),
     };
     match (first.map(HeaderValue::as_bytes), more) {
         (None | Some(b"*/*"), None) => return Ok(json(true)),
@@ -128,20 +162,23 @@ pub(super) fn answer(headers: &HeaderMap) -> Result<Wanted, Problem> {
             (quality > 0).then_some((quality, *content_type))
         })
         .collect();
-    // Of two that are liked as much, the first.
-    let best = taken.iter().copied();
-    let best = best.reduce(|best, other| if other.0 > best.0 { other } else { best });
-    let Some((_, content_type)) = best else {
-        return Err(Problem::new(
-            StatusCode::NOT_ACCEPTABLE,
-            "not_acceptable",
-            format!("the Accept header allows no type of answer that there is; accept {ALL}"),
-        ));
+    let Some(content_type) = best(taken.iter()) else {
+        return Err(not_acceptable(format!(
+            "the Accept header allows no type of answer that there is; accept {ALL}"
+        )));
     };
+    let is_raw = |(_, taken): &&(u16, ContentType)| *taken == ContentType::Raw;
     Ok(Wanted {
         content_type,
-        raw_bytes: taken.iter().any(|(_, taken)| *taken == ContentType::Raw),
+        raw_bytes: taken.iter().any(|taken| is_raw(&taken)),
+        value: best(taken.iter().filter(|taken| !is_raw(taken))),
     })
+}
+
+/// Of several types the one that is liked best; of two that are liked as much, the first.
+fn best<'t>(taken: impl Iterator<Item = &'t (u16, ContentType)>) -> Option<ContentType> {
+    let best = taken.reduce(|best, other| if other.0 > best.0 { other } else { best });
+    best.map(|(_, content_type)| *content_type)
 }
 
 /// One range of an Accept header, `application/*;q=0.5`.
@@ -236,6 +273,19 @@ mod tests {
         assert_eq!(accepted(&["application/json;q=0"]), None);
         assert_eq!(accepted(&["application/json;q=2"]), None);
         assert_eq!(accepted(&[""]), None);
+    }
+
+    #[test]
+    fn a_function_without_bytes_gives_what_is_liked_next() {
+        let of = |value| {
+            let wanted = answer(&headers(ACCEPT, &[value])).expect("a type");
+            wanted.without_bytes("f").map(|wanted| wanted.content_type)
+        };
+        let both = "application/octet-stream, application/json;q=0.2, application/msgpack;q=0.3";
+        assert_eq!(of(both).ok(), Some(ContentType::MsgPack));
+        assert_eq!(of("*/*").ok(), Some(ContentType::Json));
+        let none = of("application/octet-stream, application/json;q=0");
+        assert_eq!(none.expect_err("nothing else").status(), 406);
     }
 
     #[test]

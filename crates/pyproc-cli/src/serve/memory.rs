@@ -28,6 +28,12 @@ impl Memory {
         }
     }
 
+    /// The bytes with a share that is given back with the last of them; nothing when the bound would be passed.
+    pub(super) fn keep(self: &Arc<Self>, bytes: Bytes) -> Option<Bytes> {
+        let mut share = self.share();
+        share.grow(bytes.len()).then(|| share.around(bytes))
+    }
+
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
@@ -49,7 +55,7 @@ impl Share {
     }
 
     /// The bytes that the share was taken for; it is given back with the last of them.
-    pub(super) fn around(self, bytes: Bytes) -> Bytes {
+    fn around(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Owned {
             bytes,
             _share: self,
@@ -91,9 +97,9 @@ mod tests {
         drop((one, third));
         assert_eq!(memory.taken.load(Relaxed), 0);
 
-        let mut share = memory.share();
-        assert!(share.grow(5));
-        let mut bytes = share.around(Bytes::from_static(b"abcde"));
+        assert_eq!(memory.keep(Bytes::from_static(&[0; 101])), None);
+        let kept = memory.keep(Bytes::from_static(b"abcde"));
+        let mut bytes = kept.expect("there is memory");
         let first = bytes.split_to(2);
         drop(bytes);
         assert_eq!((memory.taken.load(Relaxed), &*first), (5, &b"ab"[..]));

@@ -21,6 +21,7 @@ mod media;
 mod memory;
 mod openapi;
 mod origin;
+mod outage;
 mod page;
 mod pages;
 mod problem;
@@ -92,13 +93,15 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let mut identity = Identity::of_workers(&settings)?;
     let recorder = prometheus::install()?;
+    let upkeep = prometheus::keep_up(recorder.clone(), prometheus::UPKEEP);
     let tokens = settings.token_file.clone().map(Tokens::load).transpose()?;
     let connections = Connections::new(&settings, descriptors::connections(&settings));
     let app = App::new(settings, connections, tokens);
     let mut tasks = background(&app);
+    tasks.spawn(upkeep);
 
     let protocol = Arc::new(connection::protocol(&app.settings));
-    let listener = Listener::bind(&app.settings.listen)?;
+    let listener = Listener::bind("listen", &app.settings.listen)?;
     let bound = listener.bound().clone();
     let site = Site {
         connections: Arc::clone(&app.connections),
@@ -110,7 +113,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     listeners.spawn(accept(listener, site, Arc::clone(&protocol)));
     let mut metrics = None;
     if let Some(listen) = &app.settings.metrics_listen {
-        let listener = Listener::bind(listen)?;
+        let listener = Listener::bind("metrics_listen", listen)?;
         metrics = Some(listener.bound().clone());
         // Of its own, so that a scraper holds up no shutdown and is served when clients have taken
         // all others.
@@ -143,9 +146,11 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let pool = tokio::select! {
         pool = started => pool?,
         signal = signals.next() => {
+            log::release();
             tracing::info!("{signal}: stopping before the workers were up");
             return Ok(());
         }
+        never = slow_start(&bound) => match never {},
     };
     tasks.spawn(lookout::keep(pool.clone()));
     app.started(&pool);
@@ -168,12 +173,20 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
 }
 
+/// Says that the workers take their time, and shows what they have said, once they do.
+async fn slow_start(bound: &settings::Listen) -> std::convert::Infallible {
+    /// What people wait for without a word.
+    const LONG: Duration = Duration::from_secs(5);
+    sleep(LONG).await;
+    log::release();
+    tracing::info!("the workers are still starting; {bound} answers 503 until they are up");
+    std::future::pending().await
+}
+
 /// What goes on beside requests, until the set is dropped.
 fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(watch(Arc::clone(&app.connections)));
-    let loaded = Arc::clone(app);
-    tasks.spawn(async move { loaded.load.watch().await });
     if let Some(tokens) = app.tokens.clone() {
         tasks.spawn(tokens.watch());
     }
@@ -201,7 +214,7 @@ async fn accept(listener: Listener, site: Site, protocol: Arc<Protocol>) {
                             connection::serve(stream, open, site.clone(), Arc::clone(&protocol));
                         tokio::spawn(serving);
                     }
-                    None => turned_away.tell(stream),
+                    None => turned_away.tell(stream).await,
                 }
             }
             // The client has gone meanwhile.

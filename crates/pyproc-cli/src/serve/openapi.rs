@@ -65,6 +65,11 @@ pub(super) fn document(functions: &[FunctionInfo], target: &str, token: bool) ->
     document
 }
 
+/// Whether a function may return bytes, which are sent as they are to whoever takes that.
+pub(super) fn may_give_bytes(function: &FunctionInfo) -> bool {
+    bodies::may_be_bytes(&Schema::read(function.returns.as_deref(), "the result").value)
+}
+
 /// A call of one function.
 fn operation(function: &FunctionInfo, components: &mut Components, token: bool) -> Value {
     let taken = Schema::read(function.parameters.as_deref(), "the body").value;

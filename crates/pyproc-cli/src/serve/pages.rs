@@ -55,7 +55,7 @@ pub(super) fn metrics(app: Arc<App>, recorder: PrometheusHandle) -> Router {
     };
     Router::new()
         .route("/metrics", get(scrape))
-        .fallback(not_found)
+        .fallback(no_metrics)
         .method_not_allowed_fallback(method_not_allowed)
 }
 
@@ -118,6 +118,15 @@ async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
 
 async fn not_found(request: Request) -> Response {
     respond(request.headers(), Problem::not_found(request.uri().path()))
+}
+
+async fn no_metrics(request: Request) -> Response {
+    let detail = format!(
+        "there is nothing at {}; the metrics are at /metrics",
+        request.uri().path()
+    );
+    let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", detail);
+    respond(request.headers(), problem)
 }
 
 async fn method_not_allowed(request: Request) -> Response {

@@ -53,7 +53,8 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct Timed<'r> {
     recorder: &'r Recorder,
-    function: &'r str,
+    /// The function's, where there is one of that name.
+    number: Option<usize>,
     begun: Instant,
     ended: bool,
 }
@@ -141,10 +142,10 @@ impl Recorder {
 
     /// A call begins.
     #[inline]
-    pub(super) fn begin<'r>(&'r self, function: &'r str) -> Timed<'r> {
+    pub(super) fn begin(&self, function: &str) -> Timed<'_> {
         Timed {
             recorder: self,
-            function,
+            number: self.numbers.get().and_then(|it| it.get(function)).copied(),
             begun: Instant::now(),
             ended: false,
         }
@@ -155,11 +156,10 @@ impl Recorder {
         self.begun.elapsed()
     }
 
-    fn record(&self, function: &str, status: Option<u16>, begun: Instant) {
+    fn record(&self, number: Option<usize>, status: Option<u16>, begun: Instant) {
         let now = Instant::now();
         let duration = now.saturating_duration_since(begun);
         let second = now.saturating_duration_since(self.begun).as_secs();
-        let number = self.numbers.get().and_then(|it| it.get(function)).copied();
         let mut counts = self.counts.lock();
         let counts = &mut *counts;
         let unnamed = counts.functions.len() - 1;
@@ -223,11 +223,17 @@ impl Recorder {
 }
 
 impl Timed<'_> {
+    /// Whether there is a function of that name.
+    #[inline]
+    pub(super) fn is_of_a_function(&self) -> bool {
+        self.number.is_some()
+    }
+
     /// It is answered with this status.
     pub(super) fn answered(mut self, status: StatusCode) {
         self.ended = true;
         self.recorder
-            .record(self.function, Some(status.as_u16()), self.begun);
+            .record(self.number, Some(status.as_u16()), self.begun);
     }
 
     /// It is answered with this problem.
@@ -240,7 +246,7 @@ impl Timed<'_> {
 impl Drop for Timed<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.recorder.record(self.function, None, self.begun);
+            self.recorder.record(self.number, None, self.begun);
         }
     }
 }

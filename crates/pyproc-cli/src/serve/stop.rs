@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pyproc::Pool;
+use pyproc::{Pool, ShutdownError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -41,24 +41,33 @@ pub(super) async fn drain(app: &App, pool: &Pool) -> Result<(), Failure> {
     while app.connections.count() > 0 && Instant::now() < deadline {
         sleep_until((Instant::now() + TICK / 10).min(deadline)).await;
     }
-    let busy = app.connections.busy();
+    let late = app.connections.busy() > 0;
+    // Nothing was called with a body that still comes: its client is told to send it again.
+    app.closing.cancel();
     // Calls that still run are stopped by it and answered; so are those that still wait.
     let ended = pool.shutdown().await;
-    if busy == 0 {
-        return ended.map_err(|rough| Failure::Failed(rough.to_string()));
+    if late {
+        // The last answers are on their way.
+        let written = Instant::now() + 4 * TICK;
+        while app.connections.count() > 0 && Instant::now() < written {
+            sleep(TICK / 10).await;
+        }
     }
-    // The last answers are on their way.
-    let written = Instant::now() + 4 * TICK;
-    while app.connections.count() > 0 && Instant::now() < written {
-        sleep(TICK / 10).await;
-    }
-    Err(Failure::Failed(format!(
-        "{} stopped, since it ran when the {} of `shutdown_timeout` were over",
-        if busy == 1 {
-            "1 call was".to_owned()
-        } else {
-            format!("the calls of {busy} connections were")
-        },
+    let over = format!(
+        "when the {} of `shutdown_timeout` were over",
         pyproc::Span::from(app.settings.shutdown_timeout)
-    )))
+    );
+    let untaken = app.connections.busy();
+    match ended {
+        Err(ShutdownError::Unfinished { stopped, .. }) => Err(Failure::Failed(match stopped {
+            1 => format!("1 call was stopped, since it had not ended {over}"),
+            more => format!("{more} calls were stopped, since they had not ended {over}"),
+        })),
+        Err(rough) => Err(Failure::Failed(rough.to_string())),
+        Ok(()) if untaken == 0 => Ok(()),
+        Ok(()) => Err(Failure::Failed(match untaken {
+            1 => format!("1 client had not taken all of its answer {over}"),
+            more => format!("{more} clients had not taken all of their answers {over}"),
+        })),
+    }
 }

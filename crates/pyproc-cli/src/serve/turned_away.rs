@@ -1,16 +1,16 @@
 //! Connections beyond `max_connections`: told so, and closed.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::listener::Stream;
 
-/// Connections that are told at the same time. Beyond that they are closed at once: each takes a
-/// descriptor.
-const MOST: usize = 64;
+/// Connections that are told at the same time: each takes a descriptor.
+pub(super) const MOST: usize = 64;
 
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,18 +22,30 @@ const ALIVE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConn
 
 /// Those that are being told.
 #[derive(Debug, Default)]
-pub(super) struct TurnedAway(JoinSet<()>);
+pub(super) struct TurnedAway {
+    telling: JoinSet<()>,
+    /// The same, the oldest first.
+    order: VecDeque<AbortHandle>,
+}
 
 impl TurnedAway {
-    /// Tells a client that there are too many connections.
-    pub(super) fn tell(&mut self, stream: Stream) {
-        while self.0.try_join_next().is_some() {}
-        if self.0.len() < MOST {
-            self.0.spawn(async move {
-                // It is closed whatever comes of it.
-                let _ = timeout(PATIENCE, tell(stream)).await;
-            });
+    /// Tells a client that there are too many connections. Where too many are being told, it takes the place
+    /// of the oldest: who says something does so at once, and who says nothing keeps no probe out.
+    pub(super) async fn tell(&mut self, stream: Stream) {
+        while self.telling.try_join_next().is_some() {}
+        self.order.retain(|telling| !telling.is_finished());
+        if self.order.len() >= MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            oldest.abort();
         }
+        let telling = self.telling.spawn(async move {
+            // It is closed whatever comes of it.
+            let _ = timeout(PATIENCE, tell(stream)).await;
+        });
+        self.order.push_back(telling);
+        // However fast they come: the old one is closed, and the new one read, before the next is taken.
+        yield_now().await;
     }
 }
 

@@ -57,6 +57,49 @@ fn a_flood_of_connections_beyond_the_limit_passes() {
 }
 
 #[test]
+fn connections_that_say_nothing_keep_no_probe_out() {
+    let gateway = Gateway::start(&["--max-connections=8"]);
+    wait_until("the end of the first call", || gateway.is_left_by_all());
+    let mut crowd: Vec<Client> = (0..8).map(|_| gateway.connect()).collect();
+    for client in &mut crowd {
+        client.call("echo", "1");
+        assert_eq!(client.answer().status, 200);
+    }
+    for _ in 0..5 {
+        let silent: Vec<Client> = (0..200).map(|_| gateway.connect()).collect();
+        let mut probe = gateway.connect();
+        probe.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(probe.answer().status, 200);
+        drop(silent);
+    }
+    drop(crowd);
+    wait_until("the end of the crowd", || gateway.is_left_by_all());
+    gateway.is_unharmed();
+}
+
+#[test]
+fn clients_take_no_descriptor_that_a_worker_needs() {
+    // Few for the program, many for the workers.
+    let gateway = Gateway::start_within(320, &["--workers=8"]);
+    let mut crowd: Vec<Client> = (0..500).map(|_| gateway.connect()).collect();
+    let scrapers: Vec<Client> = (0..50).map(|_| Client::connect(gateway.metrics)).collect();
+    for client in crowd.iter_mut().take(10) {
+        client.call("echo", "1");
+        assert_eq!(client.answer().status, 200);
+    }
+    for client in crowd.iter_mut().take(20) {
+        client.call("die", "");
+        assert_eq!(client.answer().status, 502);
+    }
+    drop((crowd, scrapers));
+    wait_until("the end of the crowd", || gateway.is_left_by_all());
+    gateway.works();
+    let said = gateway.lines();
+    let failed = |line: &&String| line.contains("Too many open files");
+    assert_eq!(said.iter().find(failed), None);
+}
+
+#[test]
 fn a_gateway_without_descriptors_goes_on_when_there_are_some() {
     let gateway = Gateway::start(&[]);
     gateway.limit_descriptors(20);

@@ -40,14 +40,28 @@ impl Gateway {
         gateway
     }
 
+    /// Starts one that may open no more descriptors than this.
+    #[track_caller]
+    pub(crate) fn start_within(descriptors: usize, flags: &[&str]) -> Self {
+        let limit = format!("--nofile={descriptors}:{descriptors}");
+        let marked = Marked::through("prlimit", &[&limit]);
+        let mut gateway = Self::of(marked, flags);
+        gateway.works();
+        gateway.before = gateway.now();
+        gateway
+    }
+
     #[track_caller]
     pub(crate) fn start_without_a_call(flags: &[&str]) -> Self {
-        let mut marked = Marked::new();
-        let usual = [
-            "--workers=1",
-            "--listen=127.0.0.1:0",
-            "--metrics-listen=127.0.0.1:0",
-        ];
+        Self::of(Marked::new(), flags)
+    }
+
+    #[track_caller]
+    fn of(mut marked: Marked, flags: &[&str]) -> Self {
+        let usual = ["--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0"];
+        if !flags.iter().any(|flag| flag.starts_with("--workers=")) {
+            marked.command.env("PYPROC_WORKERS", "1");
+        }
         let arguments = marked.command.args(["serve", "abused.py"]);
         arguments.args(usual).args(flags);
         let program = Program::spawn(marked);
@@ -106,6 +120,11 @@ impl Gateway {
     pub(crate) fn said(&self, line: &str, times: usize) {
         self.program
             .line_of_number(times, |said| said.contains(line));
+    }
+
+    /// Everything that it and its workers have written.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.program.lines()
     }
 
     /// Everything is as it was before: the workers are the same and serve; memory, but for this much

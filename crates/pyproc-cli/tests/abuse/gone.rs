@@ -73,6 +73,47 @@ fn who_leaves_cancels_a_coroutine() {
 }
 
 #[test]
+fn who_leaves_with_the_next_request_begun_cancels_too() {
+    let gateway = Gateway::start(&[]);
+    let rests = [
+        "G",
+        "\r",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ];
+    let ways = rests
+        .iter()
+        .flat_map(|rest| WAYS.map(|leave| (rest, leave)));
+    let mut left = 0;
+    for at_once in [true, false] {
+        for (rest, leave) in ways.clone() {
+            left += 1;
+            let mut client = gateway.connect();
+            let call = request("wait", "application/json", b"");
+            if at_once {
+                client.send([&call, rest.as_bytes()].concat());
+                gateway.said("waits", left);
+            } else {
+                client.send(call);
+                gateway.said("waits", left);
+                client.send(rest);
+            }
+            leave(client);
+            wait_until("the coroutine's end", || {
+                gateway.count("cancelled") == left as u64
+            });
+        }
+    }
+    // Who stays is answered, the next request too.
+    let mut client = gateway.connect();
+    let first = request("doze", "application/json", b"0.6");
+    client.send([first, request("echo", "application/json", b"2")].concat());
+    assert_eq!(client.answer().text(), "0.6");
+    assert_eq!(client.answer().text(), "2");
+    drop(client);
+    gateway.is_unharmed();
+}
+
+#[test]
 fn who_leaves_interrupts_a_plain_function() {
     let gateway = Gateway::start(&[]);
     for (left, leave) in WAYS.iter().cycle().take(4).enumerate() {

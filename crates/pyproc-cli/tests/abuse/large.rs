@@ -54,6 +54,69 @@ fn who_sends_all_before_reading_sees_the_answer_too() {
 }
 
 #[test]
+fn a_body_that_nothing_is_called_with_is_not_asked_for() {
+    let gateway = Gateway::start(&[]);
+    let expected = "Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n";
+    for (function, headers, status) in [
+        ("length", "Content-Type: text/plain\r\n", 415),
+        ("length", "", 415),
+        (
+            "length",
+            "Content-Type: application/octet-stream\r\nContent-Encoding: gzip\r\n",
+            415,
+        ),
+        ("lenght", "Content-Type: application/octet-stream\r\n", 404),
+        (
+            "length",
+            "Content-Type: application/octet-stream\r\nAccept: application/octet-stream\r\n",
+            406,
+        ),
+    ] {
+        let mut client = gateway.connect();
+        client.send(format!(
+            "POST /v1/call/{function} HTTP/1.1\r\nHost: localhost\r\n{headers}{expected}"
+        ));
+        let answer = client.answer();
+        assert_eq!(answer.status, status, "{headers}");
+        assert_eq!(answer.header("connection"), Some("close"), "{headers}");
+    }
+    // Of one without a length the first byte tells.
+    let mut client = gateway.connect();
+    client.send(
+        "POST /v1/call/length HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
+         Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+    );
+    assert_eq!(client.answer().status, 415);
+    // An empty one need not say what it is.
+    let mut client = gateway.connect();
+    client.send(
+        "POST /v1/call/state HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.answer().status, 200);
+    drop(client);
+    gateway.is_unharmed();
+}
+
+#[test]
+fn who_sends_all_to_a_page_sees_its_answer_too() {
+    let gateway = Gateway::start(&[]);
+    for path in ["/nowhere", "/healthz"] {
+        let mut client = gateway.connect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+            64 * MIB
+        );
+        client.send(head);
+        client.send(vec![b'x'; 64 * MIB]);
+        let answer = client.answer();
+        assert!([404, 405].contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.header("connection"), Some("close"));
+        client.is_closed();
+    }
+    gateway.is_unharmed();
+}
+
+#[test]
 fn a_body_of_any_length_in_chunks_is_refused_at_the_limit() {
     let gateway = Gateway::start(&["--max-request-body=4MiB"]);
     let mut clients: Vec<Client> = (0..16).map(|_| gateway.connect()).collect();

@@ -66,6 +66,16 @@ async fn answer(sender: &mut Sender, function: &str, json: &str) -> (StatusCode,
     (response.status(), response.into_body())
 }
 
+/// Asks for a page.
+async fn page(sender: &mut Sender) {
+    let mut sender = sender.clone().ready().await.expect("HTTP/2");
+    let request = Request::get("http://localhost/healthz").body(());
+    let (response, _) = sender
+        .send_request(request.expect("a request"), true)
+        .expect("a stream");
+    response.await.expect("an answer");
+}
+
 async fn text(mut body: RecvStream) -> Result<String, h2::Error> {
     let mut all = Vec::new();
     while let Some(piece) = body.data().await {
@@ -177,6 +187,110 @@ fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
         // Who takes it gets it.
         let (_, body) = answer(&mut sender, "large", &SIZE.to_string()).await;
         assert_eq!(text(body).await.expect("all of it").len(), SIZE);
+    });
+    gateway.is_unharmed();
+}
+
+/// A connection that grants no answer a window.
+async fn connect_without_a_window(address: SocketAddr) -> Sender {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let (sender, connection) = Builder::new()
+        .initial_window_size(0)
+        .initial_max_send_streams(100)
+        .handshake(stream)
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    sender.ready().await.expect("HTTP/2")
+}
+
+#[test]
+fn many_small_answers_that_nobody_takes_have_one_bound() {
+    const MEMORY: usize = 8 << 20;
+    let gateway = Gateway::start(&[
+        "--request-memory=8MiB",
+        "--max-request-body=1MiB",
+        "--body-timeout=5m",
+    ]);
+    let before = gateway.memory();
+    run(async {
+        let mut kept = 0;
+        let mut untaken = Vec::new();
+        for _ in 0..10 {
+            let mut sender = connect_without_a_window(gateway.address).await;
+            for number in 0..200 {
+                // Results, and what says that there is none.
+                let (function, body) = [
+                    ("large", "65000".to_owned()),
+                    ("fail", format!("\"{}\"", "x".repeat(65_000))),
+                ][number % 2]
+                    .clone();
+                let (status, body) = answer(&mut sender, function, &body).await;
+                match status {
+                    StatusCode::OK => kept += 65_000,
+                    StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {}
+                    other => panic!("{other}"),
+                }
+                untaken.push(body);
+            }
+        }
+        assert!(kept <= MEMORY, "{kept}");
+        let more = gateway.memory().saturating_sub(before) as usize;
+        assert!(more < MEMORY + (48 << 20), "{more}");
+        // Over HTTP/1.1 small ones go on.
+        gateway.works();
+    });
+    wait_until("the memory", || gateway.is_left_by_all());
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        works(&mut sender).await;
+    });
+    gateway.is_unharmed();
+}
+
+#[test]
+fn the_heads_of_all_calls_have_one_bound() {
+    const MEMORY: usize = 8 << 20;
+    const HEAD: usize = 30_000;
+    let gateway = Gateway::start(&[
+        "--request-memory=8MiB",
+        "--max-request-body=1MiB",
+        "--body-timeout=5m",
+    ]);
+    let before = gateway.memory();
+    run(async {
+        let mut calls = Vec::new();
+        let headers = [("x-large".to_owned(), "y".repeat(HEAD))];
+        let mut waiting = 0;
+        for _ in 0..10 {
+            let mut sender = connect(gateway.address).await;
+            for _ in 0..200 {
+                let mut ready = sender.clone().ready().await.expect("HTTP/2");
+                let (response, _) = ready
+                    .send_request(call("wait", &headers), true)
+                    .expect("a stream");
+                calls.push(response);
+            }
+            // Everything before has been seen when this is answered.
+            page(&mut sender).await;
+        }
+        for response in &mut calls {
+            match futures_util::FutureExt::now_or_never(response) {
+                None => waiting += 1,
+                Some(response) => {
+                    let status = response.expect("an answer").status();
+                    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+                }
+            }
+        }
+        assert!((1..=MEMORY / HEAD).contains(&waiting), "{waiting}");
+        let more = gateway.memory().saturating_sub(before) as usize;
+        assert!(more < MEMORY + (48 << 20), "{more}");
+    });
+    wait_until("the memory", || gateway.is_left_by_all());
+    run(async {
+        let mut sender = connect(gateway.address).await;
+        works(&mut sender).await;
     });
     gateway.is_unharmed();
 }

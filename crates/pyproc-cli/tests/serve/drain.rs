@@ -50,6 +50,7 @@ fn client_until_refused(base: &str, client: u32, count: &Count, stopping: &Atomi
     let mut value = client * 1_000_000;
     while let Ok(mut stream) = TcpStream::connect(address) {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut first = true;
         loop {
             value += 1;
             let body = format!(r#"{{"seconds": 0.002, "value": {value}}}"#);
@@ -61,9 +62,11 @@ fn client_until_refused(base: &str, client: u32, count: &Count, stopping: &Atomi
             let sent = stream.write_all(request.as_bytes());
             let Some((head, answer)) = sent.ok().and_then(|()| read_answer(&mut stream)) else {
                 // Only a connection that waited in the listener's queue when it closed may end so.
-                assert!(stopping.load(Relaxed), "a request without an answer");
+                let stopping = stopping.load(Relaxed);
+                assert!(stopping && first, "a request without an answer");
                 break;
             };
+            first = false;
             assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
             assert_eq!(answer, value.to_string());
             count.answered.fetch_add(1, Relaxed);
@@ -102,7 +105,7 @@ fn read_answer(stream: &mut TcpStream) -> Option<(String, String)> {
 
 #[test]
 fn a_delay_goes_on_accepting_while_readiness_is_false() {
-    let mut server = serve(&["--workers", "1", "--shutdown-delay", "2s"]);
+    let mut server = serve(&["--workers", "1", "--shutdown-delay", "1h"]);
     server.signal(Signal::TERM);
     wait_until("readiness to be false", || {
         server.get("/readyz").status != 200
@@ -113,6 +116,15 @@ fn a_delay_goes_on_accepting_while_readiness_is_false() {
     );
     assert_eq!(server.get("/healthz").status, 200);
     assert_eq!(server.call("echo", "7").result(), 7);
+    // Another signal cuts the hour short.
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().status, Some(1));
+}
+
+#[test]
+fn a_delay_is_over_when_it_is_over() {
+    let mut server = serve(&["--workers", "1", "--shutdown-delay", "50ms"]);
+    server.signal(Signal::TERM);
     assert_eq!(server.ended().status, Some(0));
 }
 
@@ -150,6 +162,36 @@ fn what_does_not_end_in_time_is_stopped_and_answered() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn a_body_that_does_not_come_is_refused_and_no_call_was_stopped() {
+    let mut server = serve(&["--workers", "1", "--shutdown-timeout", "300ms"]);
+    let address = server.base.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let head = "POST /v1/call/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("a reader");
+    // It is asked for: the request has been taken.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).expect("an answer");
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"[1, ").expect("a reader");
+    server.signal(Signal::TERM);
+    let (head, problem) = read_answer(&mut stream).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    let problem: serde_json::Value = serde_json::from_str(&problem).expect("JSON");
+    assert_eq!(
+        (&problem["code"], &problem["may_have_run"]),
+        (&"closed".into(), &false.into())
+    );
+    assert_eq!(
+        problem["detail"],
+        "the gateway shuts down and the body of the request has not come whole; send it again"
+    );
+    let ended = server.ended();
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Every status, and what stands with it.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use serde_json::json;
 
 use crate::common::server::{Answer, Server, serve};
+use crate::common::wait_until;
 
 /// A request whose parts are chosen one by one.
 #[track_caller]
@@ -143,6 +147,23 @@ fn every_failure_has_its_status_and_a_sentence() {
         "415 unsupported_media_type: the body has no Content-Type; say which of application/json, \
          application/msgpack or application/octet-stream it is"
     );
+    assert_eq!(
+        problem(post(
+            "/v1/call/echo",
+            &[JSON, ("content-encoding", "gzip")],
+            "1"
+        )),
+        "415 unsupported_media_type: a body of Content-Encoding \"gzip\" cannot be taken; send it as it is"
+    );
+    assert_eq!(
+        post(
+            "/v1/call/echo",
+            &[JSON, ("content-encoding", "identity")],
+            "1"
+        )
+        .result(),
+        1
+    );
     let wrong = post(
         "/v1/call/length",
         &[JSON],
@@ -191,30 +212,101 @@ fn every_failure_has_its_status_and_a_sentence() {
 }
 
 #[test]
-fn a_full_queue_says_when_to_come_back() {
-    let server = serve(&["--workers", "1", "--queue", "0"]);
-    let busy = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| server.call("pause", r#"{"seconds": 1}"#)))
-            .collect();
-        calls
-            .into_iter()
-            .map(|call| call.join().expect("an answer"))
-            .collect::<Vec<_>>()
-    });
-    let (good, refused): (Vec<_>, Vec<_>) =
-        busy.into_iter().partition(|answer| answer.status == 200);
-    assert!(
-        !good.is_empty() && !refused.is_empty(),
-        "{good:?} {refused:?}"
+fn what_a_function_cannot_give_is_refused_before_it_runs() {
+    let server = serve(&["--workers", "1"]);
+    let post = |function: &str, accept: &str, body: &str| {
+        let headers = [JSON, ("accept", accept)];
+        request(
+            &server,
+            "POST",
+            &format!("/v1/call/{function}"),
+            &headers,
+            body,
+        )
+    };
+    let bytes = "application/octet-stream";
+    let refused = post("double", bytes, r#"{"value": 21}"#);
+    assert_eq!(refused.json()["may_have_run"], false);
+    assert_eq!(
+        refused.problem(),
+        (
+            406,
+            "not_acceptable".into(),
+            "the function `double` returns no bytes, and the Accept header allows nothing else; \
+             accept application/json or application/msgpack"
+                .into()
+        )
     );
-    for answer in refused {
-        assert_eq!(
-            (answer.status, answer.problem().1.as_str()),
-            (503, "overloaded")
-        );
-        let seconds: u64 = answer.header("retry-after").parse().expect("seconds");
-        assert!((1..=60).contains(&seconds), "{seconds}");
-    }
+    // Who takes something else too gets that.
+    let either = post(
+        "double",
+        "application/octet-stream, application/json;q=0.1",
+        r#"{"value": 21}"#,
+    );
+    assert_eq!(either.result(), json!({"result": 42}));
+    assert_eq!(post("picture", bytes, "1").body, b"\0\xff");
+    server.stop();
+}
+
+#[test]
+fn a_result_that_there_is_never_memory_for_is_the_functions_error() {
+    let server = serve(&[
+        "--workers",
+        "1",
+        "--request-memory=1MiB",
+        "--max-request-body=1MiB",
+    ]);
+    let answer = server.call("picture", "600000");
+    assert_eq!(answer.header("retry-after"), "");
+    assert_eq!(answer.json()["may_have_run"], true);
+    assert_eq!(answer.json()["function"], "picture");
+    assert_eq!(
+        answer.problem(),
+        (
+            500,
+            "too_large".into(),
+            "the function's result is too large: 1200000B where `request_memory` allows answers 1MiB; \
+             return less or raise `request_memory`, and set `max_body` to what it allows"
+                .into()
+        )
+    );
+    assert_eq!(server.call("picture", "300000").body.len(), 600_000);
+    server.stop();
+}
+
+#[test]
+fn a_full_queue_says_when_to_come_back() {
+    // One worker that answers ten calls a second, and a queue of forty.
+    const QUEUE: usize = 40;
+    let server = serve(&["--workers", "1", "--queue", "40"]);
+    let over = AtomicBool::new(false);
+    let said = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..QUEUE + 4 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    let answer = server.call("pause", r#"{"seconds": 0.1}"#);
+                    if answer.status == 200 {
+                        continue;
+                    }
+                    assert_eq!(
+                        (answer.status, answer.problem().1.as_str()),
+                        (503, "overloaded")
+                    );
+                    let seconds: u64 = answer.header("retry-after").parse().expect("seconds");
+                    said.lock().expect("nobody panicked").push(seconds);
+                }
+            });
+        }
+        // Forty at ten a second take four seconds at least.
+        wait_until("the rate to be known", || {
+            let said = said.lock().expect("nobody panicked");
+            said.iter().any(|seconds| *seconds >= 4)
+        });
+        over.store(true, Relaxed);
+    });
+    // Nothing is known at first.
+    let said = said.into_inner().expect("nobody panicked");
+    assert_eq!(said.first(), Some(&1));
     server.stop();
 }

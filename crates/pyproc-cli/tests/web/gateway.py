@@ -24,8 +24,9 @@ PATIENCE = 60
 @contextlib.contextmanager
 def serve(target: Path, *arguments: str) -> Iterator[str]:
     """The address of a gateway that is ready; afterwards it has ended well."""
-    command = [ROOT / "target/release/pyproc", "serve", target, "--listen", "127.0.0.1:0"]
-    command += ["--metrics-listen", "off", *arguments]
+    command = [ROOT / "target/release/pyproc", "serve", target, "--metrics-listen", "off", *arguments]
+    if "--listen" not in arguments:
+        command += ["--listen", "127.0.0.1:0"]
     environment = os.environ | {"PYPROC_PYTHON": str(ROOT / ".venv/bin/python")}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as gateway:
         try:

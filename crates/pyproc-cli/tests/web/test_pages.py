@@ -208,3 +208,34 @@ def test_the_api_page_describes_and_calls(browser, typed):
         quote.get_by_role("button", name="Call").click()
         expect(quote.get_by_label("Result")).to_contain_text('"total": 2980')
         expect(page.locator("#answers")).to_contain_text("502")
+
+
+def test_another_program_in_the_same_place_has_its_own_form(browser, tmp_path):
+    worker = tmp_path / "worker.py"
+    worker.write_text(ONE_FUNCTION.format("before"))
+    with contextlib.ExitStack() as first:
+        base = first.enter_context(gateway.serve(worker, "--workers", "1"))
+        # While nobody is there, the browser says so too.
+        with opened(browser, base, expected=("ERR_CONNECTION_REFUSED",)) as page:
+            chosen = page.get_by_label("Function", exact=True)
+            expect(chosen).to_contain_text("before")
+            first.close()
+            expect(page.locator("#data")).to_have_class("old")
+            worker.write_text(ONE_FUNCTION.format("after"))
+            with gateway.serve(worker, "--workers", "1", "--listen", base.removeprefix("http://")):
+                expect(chosen).to_contain_text("after")
+                expect(page.locator("#data")).not_to_have_class("old")
+
+
+ONE_FUNCTION = """
+from pyproc_worker import expose, run_worker
+
+
+@expose
+def {}(value: int) -> int:
+    return value
+
+
+if __name__ == "__main__":
+    run_worker()
+"""

@@ -44,6 +44,16 @@ def length(data: bytes) -> int:
 
 
 @expose
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+@expose
+def die() -> None:
+    os._exit(3)
+
+
+@expose
 def large(size: int) -> bytes:
     return b"x" * size
 
@@ -56,6 +66,12 @@ async def wait():
     except asyncio.CancelledError:
         counts["cancelled"] += 1
         raise
+
+
+@expose
+async def doze(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds
 
 
 @expose(timeout="10m")

@@ -75,6 +75,8 @@ pub struct PoolConfig {
     pub env: Environment,
 
     /// The folder in which the workers run. Default: the program's own.
+    ///
+    /// A script of `target` that is not absolute is looked for there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<PathBuf>,
 
@@ -99,6 +101,7 @@ pub struct PoolConfig {
 
     /// How long a function may run, 1 ms to 1 year. Default: 1 minute.
     ///
+    /// A caller that names no timeout waits so long for its answer in all, the queue included.
     /// This is the function's own limit, which `@expose(timeout=…)` overrides for one function: a
     /// function that does not end within it and `grace` costs its worker. A caller's timeout can
     /// only be shorter, and never costs a worker.

@@ -31,8 +31,9 @@ impl Driver {
         };
         running.read_rest();
         let out_of_memory = running.out_of_memory(exit);
-        let had_answered = self.last_answers(worker, &mut running);
         let was_up = !matches!(running.stage, Stage::Handshake { .. });
+        // What the one before it has answered is no merit of a process that did not come up.
+        let had_answered = self.last_answers(worker, &mut running) && was_up;
         let mut pause = Duration::ZERO;
         if self.stop.is_some() {
             self.shared.board.gone(worker);

@@ -43,7 +43,12 @@ fn duration(duration: Duration) -> impl fmt::Display {
 /// The sentence of an error whose `Display` has more to say under it.
 pub(crate) fn first_line(error: &impl fmt::Display) -> String {
     let text = error.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
+    let first = text.lines().next().unwrap_or_default();
+    // What it announces is left out.
+    first
+        .strip_suffix(start::LAST_LINES)
+        .unwrap_or(first)
+        .to_owned()
 }
 
 /// `1 worker`, `3 workers`.

@@ -259,10 +259,13 @@ fn no_script(script: &Path, source: &io::Error) -> String {
     }
 }
 
+/// What stands before them.
+pub(super) const LAST_LINES: &str = "; its last lines on stderr:";
+
 fn last_lines(stderr_tail: &str) -> String {
     if stderr_tail.trim().is_empty() {
         "; it wrote nothing to stderr".to_owned()
     } else {
-        format!("; its last lines on stderr:{}", indented(stderr_tail))
+        format!("{LAST_LINES}{}", indented(stderr_tail))
     }
 }

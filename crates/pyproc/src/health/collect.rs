@@ -26,11 +26,12 @@ impl Shared {
         for worker in &mut workers {
             worker.rss_bytes = worker.pid.and_then(resident);
         }
-        let reason = not_ready(phase, &workers, last_error.as_deref());
+        let reason = not_ready(phase, &workers);
         Health {
             pool: self.settings.name.clone(),
             ready: reason.is_none(),
             reason,
+            last_error,
             queue_length,
             queue_limit: self.settings.queue,
             in_flight,
@@ -46,8 +47,8 @@ fn resident(pid: u32) -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// The sentence for a pool that is not ready.
-fn not_ready(phase: Phase, workers: &[WorkerHealth], last_error: Option<&str>) -> Option<String> {
+/// The sentence for a pool that is not ready. Probes show it to everybody, so nothing that Python said is in it.
+fn not_ready(phase: Phase, workers: &[WorkerHealth]) -> Option<String> {
     match phase {
         Phase::Serving => {}
         Phase::Draining => return Some("the pool is shutting down".to_owned()),
@@ -77,9 +78,6 @@ fn not_ready(phase: Phase, workers: &[WorkerHealth], last_error: Option<&str>) -
             crate::config::units::duration(pause)
         );
     }
-    if let Some(error) = last_error {
-        sentence += &format!("; the last one: {error}");
-    }
     Some(sentence)
 }
 
@@ -106,41 +104,22 @@ mod tests {
     #[test]
     fn why_a_pool_is_not_ready_is_one_sentence() {
         use WorkerState::{Down, Starting, Stopping, Up};
-        let why = |phase, workers: &[WorkerHealth], error| not_ready(phase, workers, error);
+        let why = |workers: &[WorkerHealth]| not_ready(Phase::Serving, workers);
+        assert_eq!(why(&[worker(Down, Some(1.0)), worker(Up, None)]), None);
         assert_eq!(
-            why(
-                Phase::Serving,
-                &[worker(Down, Some(1.0)), worker(Up, None)],
-                None
-            ),
-            None
-        );
-        assert_eq!(
-            why(Phase::Draining, &[worker(Up, None)], None).as_deref(),
+            not_ready(Phase::Draining, &[worker(Up, None)]).as_deref(),
             Some("the pool is shutting down")
         );
         assert_eq!(
-            why(Phase::Serving, &[worker(Stopping, None)], None).as_deref(),
+            why(&[worker(Stopping, None)]).as_deref(),
             Some("no worker is up")
         );
         assert_eq!(
-            why(
-                Phase::Serving,
-                &[worker(Down, Some(2.0)), worker(Down, Some(0.25))],
-                Some("it exited with status 3")
-            )
-            .as_deref(),
-            Some(
-                "no worker is up, the next start is in 250ms; the last one: it exited with status 3"
-            )
+            why(&[worker(Down, Some(2.0)), worker(Down, Some(0.25))]).as_deref(),
+            Some("no worker is up, the next start is in 250ms")
         );
         assert_eq!(
-            why(
-                Phase::Serving,
-                &[worker(Down, Some(2.0)), worker(Starting, None)],
-                None
-            )
-            .as_deref(),
+            why(&[worker(Down, Some(2.0)), worker(Starting, None)]).as_deref(),
             Some("no worker is up, 1 of 2 are starting")
         );
     }

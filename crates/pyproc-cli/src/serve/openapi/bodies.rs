@@ -85,7 +85,7 @@ fn is_anything(schema: &Value) -> bool {
 }
 
 /// Whether a result can be bytes, which is sent as they are to whoever takes that.
-fn may_be_bytes(schema: &Value) -> bool {
+pub(super) fn may_be_bytes(schema: &Value) -> bool {
     let ways = schema.get("anyOf").and_then(Value::as_array);
     is_anything(schema)
         || schema.get("contentEncoding").is_some()

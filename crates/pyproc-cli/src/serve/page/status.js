@@ -92,13 +92,14 @@ function show(status) {
   showData();
 }
 
-let tried = false;
+let tried = "";
 
-/** The form comes once, when the functions are known. */
+/** The form comes when the functions are known, and anew when a program with others has taken the place. */
 async function showForm(status) {
-  if (tried || !status.pool) return;
+  const names = status.functions.map((it) => it.name).join("\n");
+  if (!status.pool || names === tried) return;
   $("try").replaceChildren(form(functions(await json("openapi.json"))));
-  tried = true;
+  tried = names;
 }
 
 async function look() {
@@ -106,11 +107,13 @@ async function look() {
     if (!document.hidden) {
       const status = await json("v1/status");
       show(status);
+      $("data").classList.remove("old");
       await showForm(status);
     }
   } catch (error) {
     if (error instanceof NeedsToken) return askToken(error, look);
     say(`The gateway cannot be shown: ${error.message}`, "bad");
+    $("data").classList.add("old");
   }
   setTimeout(look, EVERY);
 }
