@@ -2,13 +2,14 @@
 #![no_main]
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
 use pyproc_identity::claims::Claims;
 use pyproc_identity::exchange::{agent, aws, entra, google, metadata};
 use pyproc_identity::external_account::{ExternalAccount, credentials_type};
 use pyproc_identity::http::NoProxy;
-use pyproc_identity::{Secret, expected, scrubbed};
+use pyproc_identity::{Secret, expected, scrubbed, written};
 
 fuzz_target!(|input: &[u8]| {
     // The first byte chooses the parser, so that each has its own part of the corpus.
@@ -21,7 +22,11 @@ fuzz_target!(|input: &[u8]| {
             let _ = aws::parse_caller(&text);
         }
         1 => {
-            let _ = entra::parse(input);
+            // A provider may name any time.
+            if let Ok(token) = entra::parse(input) {
+                let expires = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(token.expires_in));
+                let _ = expires.map(written);
+            }
             let _ = entra::parse_error(input);
         }
         2 => {

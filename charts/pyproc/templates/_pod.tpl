@@ -89,6 +89,7 @@ checksum/worker: {{ . | sha256sum }}
 pyproc/identity-provider: {{ . }}
 pyproc/identity-principal: {{ $identity.principal | quote }}
 pyproc/identity-checksum: {{ $identity | toJson | sha256sum }}
+pyproc/service-account: {{ printf "%s/%s" $.Release.Namespace (include "pyproc.serviceAccountName" $) | quote }}
 {{- end }}
 {{- with $identity.podAnnotations }}
 {{ toYaml . }}

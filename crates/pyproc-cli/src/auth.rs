@@ -16,9 +16,6 @@ use pyproc_identity::startup::no_core_dumps;
 
 use crate::failure::Failure;
 
-/// The status where nothing expects an identity.
-const NOT_EXPECTED: u8 = 3;
-
 #[derive(Args)]
 pub(crate) struct AuthArguments {
     #[command(subcommand)]
@@ -74,13 +71,16 @@ pub(crate) fn run(arguments: AuthArguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match arguments.command {
             AuthCommand::Status(arguments) => status::run(&pod, &arguments).await,
             AuthCommand::Doctor(arguments) => doctor::run(pod, &arguments).await,
             AuthCommand::Wait(arguments) => wait::run(&pod, &arguments).await,
         }
-    })
+    });
+    // A name that is still looked up is nobody's business any more, and its resolver may never answer.
+    runtime.shutdown_background();
+    ended
 }
 
 /// A status that says everything by itself.

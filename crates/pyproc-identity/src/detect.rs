@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::exchange::metadata;
 use crate::expected::Expected;
-use crate::http::{Client, HttpError, Limits, Request};
-use crate::mechanism::{AGENT_URL, Account, Cloud, Mechanism, Metadata, Provider};
+use crate::external_account::{ExternalAccount, ExternalAccountError};
+use crate::http::{Client, HttpError, Limits, Request, host, is_local};
+use crate::mechanism::{AGENT_URL, AGENT_URL_IPV6, Account, Cloud, Mechanism, Metadata, Provider};
 use crate::pod::Pod;
 use crate::static_keys::{self, StaticKey};
 
@@ -17,6 +18,8 @@ pub struct Detection {
     pub expected: Expected,
     /// The identities that the pod has been given; SDKs of one cloud take its first.
     pub mechanisms: Vec<Mechanism>,
+    /// The file that GOOGLE_APPLICATION_CREDENTIALS names, when it is an external account.
+    pub credentials: Result<Option<ExternalAccount>, ExternalAccountError>,
     /// Stored keys.
     pub static_keys: Vec<StaticKey>,
     /// What answers at the link-local addresses.
@@ -28,14 +31,25 @@ pub struct Detection {
 pub struct Servers {
     /// Google's: the account that it speaks for.
     pub google: Result<Option<Metadata>, HttpError>,
-    /// Whether it says to be GKE's: it knows the cluster's name.
-    pub gke: bool,
+    /// Whose metadata that is.
+    pub side: Side,
     /// Whether AWS' instance metadata answers, which has the node's role.
     pub aws: bool,
     /// Whether Azure's instance metadata answers, which has the node's identity.
     pub azure: bool,
     /// Whether the agent of EKS Pod Identity takes a connection; asked only where one should be.
     pub agent: Option<Result<(), HttpError>>,
+}
+
+/// Whose metadata a server of Google's has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The pod's: it is GKE's own server, which knows the cluster's name and hides what nodes are set up by.
+    Pod,
+    /// That of a node of GKE: it knows what nodes are set up by.
+    Node,
+    /// That of another machine, or nobody's.
+    Machine,
 }
 
 impl Detection {
@@ -53,7 +67,24 @@ impl Detection {
     /// Whether anything says that this pod should have an identity.
     #[must_use]
     pub fn expects(&self, pod: &Pod) -> bool {
-        asks(pod, &self.expected) || !self.mechanisms.is_empty()
+        asks(pod, &self.expected, &self.credentials) || !self.mechanisms.is_empty()
+    }
+
+    /// Whether there may be an identity that was not looked at: a credentials file with a source of another
+    /// kind, or a metadata server elsewhere that nobody may ask.
+    #[must_use]
+    pub fn may_have_another(&self) -> bool {
+        matches!(
+            self.credentials,
+            Err(ExternalAccountError::Unchecked { .. })
+        ) || self.expected.provider() == Some(Provider::Gke)
+            && matches!(self.metadata.google, Err(HttpError::NotAsked { .. }))
+    }
+
+    /// Whether an identity is expected and there is none.
+    #[must_use]
+    pub fn is_absent(&self, pod: &Pod) -> bool {
+        self.expects(pod) && self.chosen().is_none() && !self.may_have_another()
     }
 }
 
@@ -62,76 +93,91 @@ impl Detection {
 #[must_use]
 pub fn may_expect(pod: &Pod) -> bool {
     pod.variable("KUBERNETES_SERVICE_HOST").is_some()
-        || asks(pod, &Expected::of(pod))
+        || asks(pod, &Expected::of(pod), &Mechanism::external_account(pod))
         || !Mechanism::from_environment(pod).is_empty()
 }
 
-/// Whether the pod's template or a variable asks for an identity.
-fn asks(pod: &Pod, expected: &Expected) -> bool {
+/// Whether the pod's template, a variable or a credentials file asks for an identity, even where that does
+/// not suffice. A file that holds a key asks for none.
+fn asks(
+    pod: &Pod,
+    expected: &Expected,
+    credentials: &Result<Option<ExternalAccount>, ExternalAccountError>,
+) -> bool {
     expected.provider().is_some()
         || expected.unknown_provider.is_some()
-        || ASKING.iter().any(|name| pod.variable(name).is_some())
+        || Mechanism::is_half_irsa(pod)
+        || Mechanism::is_half_agent(pod)
+        || pod.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()
+        || !matches!(credentials, Ok(None))
 }
 
-/// Variables that ask for an identity, even where they do not suffice.
-const ASKING: &[&str] = &[
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AZURE_FEDERATED_TOKEN_FILE",
-];
-
-/// Looks at everything there is, side by side.
+/// Looks at everything there is, side by side. `anywhere`: metadata servers that the environment names are
+/// asked wherever they are; without it only on this machine and at link-local addresses.
 ///
 /// # Cancel safety
 /// Dropping the future closes what it opened.
-pub async fn detect(pod: &Pod) -> Detection {
+pub async fn detect(pod: &Pod, anywhere: bool) -> Detection {
     let expected = Expected::of(pod);
+    let credentials = Mechanism::external_account(pod);
     let mut mechanisms = Mechanism::from_environment(pod);
-    let metadata = servers(pod, &expected, &mechanisms).await;
-    if let Ok(Some(found)) = &metadata.google
-        && found.account != Account::Node
+    mechanisms.extend(
+        credentials
+            .iter()
+            .flatten()
+            .cloned()
+            .map(Mechanism::ExternalAccount),
+    );
+    let mut metadata = servers(pod, &expected, &mechanisms, anywhere).await;
+    if let Ok(Some(found)) = &mut metadata.google {
+        if metadata.side == Side::Pod && expected.principal.as_deref() == Some(&*found.email) {
+            // A ServiceAccount may be linked to the default account of Compute Engine too.
+            found.account = Account::of_linked(&found.email);
+        }
         // A plain machine of Google's is no pod with an identity of its own.
-        && metadata.gke
-    {
-        mechanisms.push(Mechanism::GkeMetadata(found.clone()));
+        if found.account != Account::Node && metadata.side == Side::Pod {
+            mechanisms.push(Mechanism::GkeMetadata(found.clone()));
+        }
     }
     Detection {
         expected,
         mechanisms,
+        credentials,
         static_keys: static_keys::find(pod),
         metadata,
     }
 }
 
-async fn servers(pod: &Pod, expected: &Expected, mechanisms: &[Mechanism]) -> Servers {
+async fn servers(
+    pod: &Pod,
+    expected: &Expected,
+    mechanisms: &[Mechanism],
+    anywhere: bool,
+) -> Servers {
     const ALL: Duration = Duration::from_millis(950);
     let client = Client::new(pod, Cloud::Google);
     let host = metadata::host(pod);
-    let wants_agent = expected.provider() == Some(Provider::EksPodIdentity)
-        || mechanisms
-            .iter()
-            .any(|one| one.provider() == Provider::EksPodIdentity);
+    let ask_google = anywhere || is_local(&host);
+    let agents = agents(expected, mechanisms, anywhere);
     let looked = async {
         tokio::join!(
-            google(pod, &client, &host),
-            is_gke(&client, &host),
-            is_aws(&client),
-            is_azure(&client),
+            google(pod, &client, &host, ask_google),
             async {
-                if wants_agent {
-                    Some(agent(&client, mechanisms).await)
+                if ask_google {
+                    side(&client, &host).await
                 } else {
-                    None
+                    Side::Machine
                 }
             },
+            is_aws(&client),
+            is_azure(&client),
+            agent(&client, &agents),
         )
     };
     match tokio::time::timeout(ALL, looked).await {
-        Ok((google, gke, aws, azure, agent)) => Servers {
+        Ok((google, side, aws, azure, agent)) => Servers {
             google,
-            gke,
+            side,
             aws,
             azure,
             agent,
@@ -142,10 +188,10 @@ async fn servers(pod: &Pod, expected: &Expected, mechanisms: &[Mechanism]) -> Se
                 connecting: true,
                 after: ALL,
             };
-            let agent = wants_agent.then(|| Err(silent.clone()));
+            let agent = (!agents.is_empty()).then(|| Err(silent.clone()));
             Servers {
                 google: Err(silent),
-                gke: false,
+                side: Side::Machine,
                 aws: false,
                 azure: false,
                 agent,
@@ -154,19 +200,43 @@ async fn servers(pod: &Pod, expected: &Expected, mechanisms: &[Mechanism]) -> Se
     }
 }
 
-async fn google(pod: &Pod, client: &Client<'_>, host: &str) -> Result<Option<Metadata>, HttpError> {
+async fn google(
+    pod: &Pod,
+    client: &Client<'_>,
+    host: &str,
+    ask: bool,
+) -> Result<Option<Metadata>, HttpError> {
     if pod.variable("NO_GCE_CHECK") == Some("true") {
         return Ok(None);
+    }
+    if !ask {
+        return Err(HttpError::NotAsked {
+            host: host.to_owned(),
+        });
     }
     metadata::account(client, host, Limits::DETECT).await
 }
 
-async fn is_gke(client: &Client<'_>, host: &str) -> bool {
-    let request = metadata::request(host, "instance/attributes/cluster-name");
-    client
-        .send(request, Limits::DETECT)
-        .await
-        .is_ok_and(|answer| answer.is_success() && metadata::is_google(&answer))
+/// A node's metadata has the cluster's name too. What only the node's has are the attributes that it is set
+/// up by, and their names are no secret.
+async fn side(client: &Client<'_>, host: &str) -> Side {
+    let ask = |path| client.send(metadata::request(host, path), Limits::DETECT);
+    let (name, names) = tokio::join!(
+        ask("instance/attributes/cluster-name"),
+        ask("instance/attributes/")
+    );
+    let answers = |answer: &crate::http::Answer| answer.is_success() && metadata::is_google(answer);
+    if !name.is_ok_and(|answer| answers(&answer)) {
+        return Side::Machine;
+    }
+    let is_node = names.is_ok_and(|answer| {
+        answers(&answer)
+            && answer
+                .text()
+                .lines()
+                .any(|name| ["kube-env", "kube-labels"].contains(&name.trim()))
+    });
+    if is_node { Side::Node } else { Side::Pod }
 }
 
 async fn is_aws(client: &Client<'_>) -> bool {
@@ -186,17 +256,38 @@ async fn is_azure(client: &Client<'_>) -> bool {
     answer.is_ok_and(|answer| answer.is_success() && answer.text().contains("apiVersions"))
 }
 
-/// Whether the agent takes a request: without a token it refuses, which is an answer.
-async fn agent(client: &Client<'_>, mechanisms: &[Mechanism]) -> Result<(), HttpError> {
+/// Where an agent of EKS Pod Identity should be: where the pod's variable says, else at one of its two
+/// addresses. Nowhere when none is expected, or when it may not be asked.
+fn agents(expected: &Expected, mechanisms: &[Mechanism], anywhere: bool) -> Vec<String> {
     let named = mechanisms.iter().find_map(|mechanism| match mechanism {
-        Mechanism::EksPodIdentity(agent) => Some(agent.url.as_str()),
+        Mechanism::EksPodIdentity(agent) => Some(agent.url.clone()),
         _ => None,
     });
-    let url = named
-        .filter(|url| crate::exchange::agent::is_allowed(url))
-        .unwrap_or(AGENT_URL);
-    client
-        .send(Request::get(url).direct(), Limits::DETECT)
-        .await
-        .map(drop)
+    match named {
+        Some(url) if crate::exchange::agent::is_allowed(&url) => {
+            let ask = anywhere || is_local(&host(&url));
+            ask.then_some(url).into_iter().collect()
+        }
+        None if expected.provider() != Some(Provider::EksPodIdentity) => Vec::new(),
+        _ => vec![AGENT_URL.to_owned(), AGENT_URL_IPV6.to_owned()],
+    }
 }
+
+/// Whether the agent takes a request: without a token it refuses, which is an answer.
+async fn agent(client: &Client<'_>, urls: &[String]) -> Option<Result<(), HttpError>> {
+    let ask = |url: Option<&String>| {
+        let request = url.map(|url| Request::get(url.as_str()).direct());
+        async {
+            let answer = client.send(request?, Limits::DETECT).await;
+            Some(answer.map(drop))
+        }
+    };
+    let (first, second) = tokio::join!(ask(urls.first()), ask(urls.get(1)));
+    match (first, second) {
+        (Some(Err(_)), Some(Ok(()))) => Some(Ok(())),
+        (first, _) => first,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod code;
 mod environment;
 mod finding;
 mod google;
+mod google_exchange;
 mod observation;
 mod refusals;
 mod remedy;
@@ -26,21 +27,26 @@ use observation::Observation;
 pub use code::Code;
 pub use finding::{Finding, Kind, Remedy, Verdict};
 
+/// The status where nothing expects an identity.
+pub const NOT_EXPECTED: u8 = 3;
+
 /// What the doctor says of a pod.
 pub struct Diagnosis {
     /// Whether anything says that this pod should have an identity.
     pub expected: bool,
+    /// Whether one is expected and there is none.
+    pub absent: bool,
     /// What was found, without any secret.
     pub detection: Detection,
     /// The mechanism that counts, whom the cloud sees and until when, where an exchange told.
-    pub identity: Option<Seen>,
+    pub identity: Option<Chosen>,
     /// All findings, the worst first.
     pub findings: Vec<Finding>,
 }
 
 /// The mechanism of a pod, and what its exchange told.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct Chosen {
     /// The mechanism.
     pub mechanism: Mechanism,
     /// Whom the cloud sees.
@@ -64,6 +70,19 @@ impl Diagnosis {
             .unwrap_or(Verdict::Pass)
     }
 
+    /// The exit status of everything that looks at a pod: 1 when something is broken or absent, with
+    /// `strict` when something is doubtful too, 3 when nothing expects an identity, else 0.
+    #[must_use]
+    pub fn status(&self, strict: bool) -> u8 {
+        match self.worst() {
+            Verdict::Fail => 1,
+            Verdict::Warn if strict => 1,
+            _ if self.absent => 1,
+            _ if !self.expected => NOT_EXPECTED,
+            _ => 0,
+        }
+    }
+
     /// Findings that are no pass.
     pub fn troubles(&self) -> impl Iterator<Item = &Finding> {
         self.findings
@@ -78,22 +97,29 @@ impl Diagnosis {
 /// Dropping the future ends what is under way; nothing was changed.
 pub async fn examine(pod: &Pod, online: bool) -> Diagnosis {
     let observation = Observation::of(pod, online).await;
-    let mut findings = Vec::new();
-    findings.extend(environment::check(&observation));
-    findings.extend(tokens::check(&observation));
-    findings.extend(aws::check(&observation));
-    findings.extend(azure::check(&observation));
-    findings.extend(google::check(&observation));
-    findings.extend(refusals::check(&observation));
-    settle(&mut findings);
+    let findings = checks(&observation);
     let expected = observation.detection.expects(pod);
+    let absent = observation.detection.is_absent(pod);
     let identity = identity(&observation);
     Diagnosis {
         expected,
+        absent,
         detection: observation.detection,
         identity,
         findings,
     }
+}
+
+fn checks(observation: &Observation<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(environment::check(observation));
+    findings.extend(tokens::check(observation));
+    findings.extend(aws::check(observation));
+    findings.extend(azure::check(observation));
+    findings.extend(google::check(observation));
+    findings.extend(refusals::check(observation));
+    settle(&mut findings);
+    findings
 }
 
 /// One finding per code, the worst; the worst of all first.
@@ -107,7 +133,7 @@ fn settle(findings: &mut Vec<Finding>) {
     });
 }
 
-fn identity(observation: &Observation<'_>) -> Option<Seen> {
+fn identity(observation: &Observation<'_>) -> Option<Chosen> {
     let chosen = observation.detection.chosen()?;
     let seen = observation
         .seen
@@ -115,7 +141,7 @@ fn identity(observation: &Observation<'_>) -> Option<Seen> {
         .find(|seen| seen.mechanism == *chosen)?;
     let exchange = seen.exchange.as_ref();
     let who = exchange.and_then(|exchange| exchange.result.as_ref().ok());
-    Some(Seen {
+    Some(Chosen {
         mechanism: chosen.clone(),
         principal: who.and_then(|who| who.principal.clone()),
         expires: who.and_then(|who| who.expires),
@@ -123,3 +149,6 @@ fn identity(observation: &Observation<'_>) -> Option<Seen> {
         exchanged: exchange.map(|exchange| exchange.result.is_ok()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
-//! The exchange of the pod's token for a credential of its cloud: bounded in time, tried again only where
-//! the provider says so, the token file read anew each time.
+//! The exchange of the pod's token for a credential of its cloud: bounded in time, the token file read anew
+//! each time. [`ExchangeError::try_again_after`] says where another try may fare better.
 
 pub mod agent;
 pub mod aws;
+pub mod endpoint;
 pub mod entra;
 mod error;
 pub mod google;
@@ -11,12 +12,15 @@ mod signature;
 
 use std::time::{Duration, SystemTime};
 
-use crate::http::{Client, Limits};
+use tokio::time::Instant;
+
+use crate::http::{self, Answer, Client, Limits};
 use crate::mechanism::Mechanism;
 use crate::pod::Pod;
 use crate::secret::Secret;
 
 pub use error::ExchangeError;
+pub(crate) use error::growing;
 
 /// What the cloud gave, and to whom.
 pub struct Identity {
@@ -54,33 +58,49 @@ pub struct Outcome {
     pub ahead: Option<i64>,
 }
 
-/// How long and how often to try.
+/// How long to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// One request.
     pub limits: Limits,
-    /// Requests in all, pauses included, end after this.
+    /// Requests in all end after this.
     pub total: Duration,
-    /// Tries at most.
-    pub tries: u32,
 }
 
 impl Patience {
-    /// One try of three seconds: for checks, which say what happened.
+    /// Three seconds in all: whoever wants more tries again.
     pub const CHECK: Self = Self {
         limits: Limits::CHECK,
         total: Duration::from_secs(3),
-        tries: 1,
-    };
-    /// Three tries within 20 seconds: for whoever needs the credential.
-    pub const EXCHANGE: Self = Self {
-        limits: Limits::EXCHANGE,
-        total: Duration::from_secs(20),
-        tries: 3,
     };
 }
 
-/// Exchanges the pod's token by this mechanism.
+/// What is left for the next request of the time for all of them. Each request ends by itself, and so it is
+/// known who did not answer, and what came before it is kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Budget {
+    limits: Limits,
+    end: Instant,
+}
+
+impl Budget {
+    fn of(patience: Patience) -> Self {
+        Self {
+            limits: patience.limits,
+            end: Instant::now() + patience.total,
+        }
+    }
+
+    pub(crate) fn left(self) -> Limits {
+        let left = self.end.saturating_duration_since(Instant::now());
+        Limits {
+            connect: self.limits.connect.min(left),
+            total: self.limits.total.min(left),
+        }
+    }
+}
+
+/// Exchanges the pod's token by this mechanism, once.
 ///
 /// # Cancel safety
 /// Dropping the future ends the request that is under way. An exchange changes nothing but the provider's
@@ -91,32 +111,10 @@ pub async fn exchange(pod: &Pod, mechanism: &Mechanism, patience: Patience) -> O
         now: pod.now(),
         ahead: None,
     };
-    let end = tokio::time::Instant::now() + patience.total;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let once = once(pod, &client, mechanism, patience.limits, &mut clock);
-        let result = match tokio::time::timeout_at(end, once).await {
-            Ok(result) => result,
-            Err(_) => Err(ExchangeError::OutOfTime {
-                after: patience.total,
-            }),
-        };
-        let pause = match &result {
-            Err(error) if tries < patience.tries => error.try_again_after(tries),
-            _ => None,
-        };
-        match pause {
-            Some(pause) if tokio::time::Instant::now() + pause < end => {
-                tokio::time::sleep(pause).await
-            }
-            _ => {
-                return Outcome {
-                    result,
-                    ahead: clock.ahead,
-                };
-            }
-        }
+    let budget = Budget::of(patience);
+    Outcome {
+        result: once(pod, &client, mechanism, budget, &mut clock).await,
+        ahead: clock.ahead,
     }
 }
 
@@ -124,19 +122,19 @@ async fn once(
     pod: &Pod,
     client: &Client<'_>,
     mechanism: &Mechanism,
-    limits: Limits,
+    budget: Budget,
     clock: &mut Clock,
 ) -> Result<Identity, ExchangeError> {
     match mechanism {
-        Mechanism::EksIrsa(irsa) => aws::assume_role(pod, client, irsa, limits, clock).await,
+        Mechanism::EksIrsa(irsa) => aws::assume_role(pod, client, irsa, budget, clock).await,
         Mechanism::EksPodIdentity(agent) => {
-            agent::credentials(pod, client, agent, limits, clock).await
+            agent::credentials(pod, client, agent, budget, clock).await
         }
         Mechanism::AksWorkloadIdentity(entra) => {
-            entra::token(pod, client, entra, limits, clock).await
+            entra::token(pod, client, entra, budget, clock).await
         }
-        Mechanism::ExternalAccount(file) => google::token(pod, client, file, limits, clock).await,
-        Mechanism::GkeMetadata(metadata) => metadata::token(client, metadata, limits, clock).await,
+        Mechanism::ExternalAccount(file) => google::token(pod, client, file, budget, clock).await,
+        Mechanism::GkeMetadata(metadata) => metadata::token(client, metadata, budget, clock).await,
     }
 }
 
@@ -163,6 +161,15 @@ impl Clock {
     }
 }
 
+/// An answer that is none of the provider's.
+fn unexpected(url: &str, answer: &Answer, problem: String) -> ExchangeError {
+    ExchangeError::Unexpected {
+        host: http::host(url),
+        status: answer.status,
+        problem,
+    }
+}
+
 /// Only https, or this machine: a token is sent there.
 pub(crate) fn is_safe(url: &str) -> bool {
     let Ok(url) = url.parse::<hyper::Uri>() else {
@@ -175,3 +182,6 @@ pub(crate) fn is_safe(url: &str) -> bool {
             .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
     url.scheme_str() == Some("https") || url.scheme_str() == Some("http") && here
 }
+
+#[cfg(test)]
+mod tests;

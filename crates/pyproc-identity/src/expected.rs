@@ -6,25 +6,31 @@ use std::path::Path;
 
 use crate::mechanism::Provider;
 use crate::pod::{PODINFO, Pod};
+use crate::read;
+
+/// All annotations of a pod have 256 KiB at most, and are written with escapes.
+const LARGEST: u64 = 1024 * 1024;
 
 /// The annotation that names the provider, in the chart's words.
 pub const PROVIDER: &str = "pyproc/identity-provider";
 /// The annotation that names the identity: a role, a Google service account, a client id.
 pub const PRINCIPAL: &str = "pyproc/identity-principal";
+/// The annotation that names the pod's ServiceAccount: `NAMESPACE/NAME`.
+pub const SERVICE_ACCOUNT: &str = "pyproc/service-account";
 /// The pod label that AKS requires.
 pub const AKS_LABEL: &str = "azure.workload.identity/use";
 
 /// What the pod should have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// Whether labels and annotations are mounted at all.
-    pub mounted: bool,
     /// The provider that the chart was set to.
     pub provider: Option<Provider>,
     /// A provider that this program does not know.
     pub unknown_provider: Option<String>,
     /// The identity that the chart was given.
     pub principal: Option<String>,
+    /// Namespace and name of the pod's ServiceAccount.
+    pub service_account: Option<(String, String)>,
     /// The value of AKS's label, where the pod has it.
     pub aks_label: Option<String>,
 }
@@ -34,22 +40,28 @@ impl Expected {
     #[must_use]
     pub fn of(pod: &Pod) -> Self {
         let folder = Path::new(PODINFO);
-        let read = |name: &str| std::fs::read_to_string(pod.path(folder.join(name))).ok();
-        let (labels, annotations) = (read("labels"), read("annotations"));
-        let mounted = labels.is_some() || annotations.is_some();
-        let labels = parse(&labels.unwrap_or_default());
-        let mut annotations = parse(&annotations.unwrap_or_default());
+        let read = |name: &str| {
+            let contents = read::read(&pod.path(folder.join(name)), LARGEST).ok()?;
+            Some(parse(&String::from_utf8_lossy(&contents.bytes)))
+        };
+        let labels = read("labels").unwrap_or_default();
+        let mut annotations = read("annotations").unwrap_or_default();
         let provider = annotations
             .remove(PROVIDER)
             .filter(|provider| !provider.is_empty());
         let known = provider.as_deref().and_then(Provider::parse);
         Self {
-            mounted,
             provider: known,
             unknown_provider: provider.filter(|_| known.is_none()),
             principal: annotations
                 .remove(PRINCIPAL)
                 .filter(|principal| !principal.is_empty()),
+            service_account: annotations
+                .remove(SERVICE_ACCOUNT)
+                .as_deref()
+                .and_then(|names| names.split_once('/'))
+                .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+                .map(|(namespace, name)| (namespace.to_owned(), name.to_owned())),
             aks_label: labels.get(AKS_LABEL).cloned(),
         }
     }
@@ -94,12 +106,16 @@ mod tests {
                 ),
                 (
                     "annotations",
-                    "pyproc/identity-provider=\"aks\"\npyproc/identity-principal=\"a\\\"b\"\n",
+                    "pyproc/identity-provider=\"aks\"\npyproc/identity-principal=\"a\\\"b\"\npyproc/service-account=\"shop/app\"\n",
                 ),
             ],
         );
         let expected = Expected::of(&folder.pod());
         assert_eq!(expected.provider(), Some(Provider::Aks));
         assert_eq!(expected.principal.as_deref(), Some("a\"b"));
+        assert_eq!(
+            expected.service_account,
+            Some(("shop".to_owned(), "app".to_owned()))
+        );
     }
 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::pod::Pod;
+use crate::read;
 
-const LARGEST: usize = 256 * 1024;
+const LARGEST: u64 = 256 * 1024;
 
 /// The file's content, as far as it is used here: a token in a file, exchanged at Google STS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,14 @@ pub enum ExternalAccountError {
         /// What the operating system says.
         problem: String,
     },
+    /// The file takes its token from elsewhere than a file; SDKs may do so, it cannot be looked at here.
+    #[error("{} takes its token from {source_kind}, which pyproc does not check", .path.display())]
+    Unchecked {
+        /// The path in the pod.
+        path: PathBuf,
+        /// Where from.
+        source_kind: &'static str,
+    },
     /// The file is no credentials file.
     #[error("{} is no credentials file of Google: {problem}", .path.display())]
     Malformed {
@@ -63,6 +73,10 @@ struct Source {
     file: Option<PathBuf>,
     #[serde(default)]
     format: Format,
+    url: Option<Value>,
+    executable: Option<Value>,
+    environment_id: Option<Value>,
+    certificate: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -77,14 +91,13 @@ impl ExternalAccount {
         path: impl AsRef<Path>,
     ) -> Result<Option<Self>, ExternalAccountError> {
         let path = path.as_ref();
-        let text =
-            std::fs::read(pod.path(path)).map_err(|error| ExternalAccountError::Unreadable {
+        let contents = read::read(&pod.path(path), LARGEST).map_err(|error| {
+            ExternalAccountError::Unreadable {
                 path: path.to_owned(),
                 problem: error.to_string(),
-            })?;
-        // It may hold a private key.
-        let text = zeroize::Zeroizing::new(text);
-        Self::parse(&text, path)
+            }
+        })?;
+        Self::parse(&contents.bytes, path)
     }
 
     /// Reads the text of a credentials file; nothing when it is of another type.
@@ -96,8 +109,8 @@ impl ExternalAccount {
             path: path.to_owned(),
             problem: problem.to_owned(),
         };
-        if text.len() > LARGEST {
-            return Err(problem("it is too large"));
+        if credentials_type(text).is_some_and(|kind| kind != "external_account") {
+            return Ok(None);
         }
         let raw: Raw = serde_json::from_slice(text).map_err(|error| {
             // The error's text may quote the file.
@@ -113,13 +126,30 @@ impl ExternalAccount {
         let source = raw
             .credential_source
             .ok_or_else(|| problem("it has no credential_source"))?;
-        let token_file = source.file.ok_or_else(|| {
-            problem("its credential_source is no file, and pyproc exchanges only a mounted token")
-        })?;
+        let unchecked = |source_kind| ExternalAccountError::Unchecked {
+            path: path.to_owned(),
+            source_kind,
+        };
+        let Some(token_file) = source.file else {
+            return Err(match source {
+                Source {
+                    environment_id: Some(_),
+                    ..
+                } => unchecked("the metadata of AWS"),
+                Source { url: Some(_), .. } => unchecked("a URL"),
+                Source {
+                    executable: Some(_),
+                    ..
+                } => unchecked("a program"),
+                Source {
+                    certificate: Some(_),
+                    ..
+                } => unchecked("a certificate"),
+                _ => problem("its credential_source names no file"),
+            });
+        };
         if source.format.kind.is_some_and(|kind| kind != "text") {
-            return Err(problem(
-                "the format of its credential_source is not text, which a mounted token is",
-            ));
+            return Err(unchecked("a field of a JSON file"));
         }
         let token_url = raw
             .token_url
@@ -147,10 +177,31 @@ impl ExternalAccount {
     }
 }
 
-/// The type of a credentials file, whatever else is in it.
+/// Types that hold a key or a refresh token.
+const STORED: &[&str] = &[
+    "service_account",
+    "authorized_user",
+    "external_account_authorized_user",
+    "gdch_service_account",
+];
+
+/// The type of a credentials file, whatever else is in it: SDKs read the type first, and of two the last.
 #[must_use]
 pub fn credentials_type(text: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Raw>(text).ok().map(|raw| raw.kind)
+    let file = serde_json::from_slice::<Value>(text).ok()?;
+    file["type"].as_str().map(str::to_owned)
+}
+
+/// The type of a credentials file that holds a key, by itself or in the credentials that it impersonates
+/// somebody with.
+pub(crate) fn stored_key(text: &[u8]) -> Option<String> {
+    let file = serde_json::from_slice::<Value>(text).ok()?;
+    let kind = file["type"].as_str()?;
+    let inner = file["source_credentials"]["type"].as_str();
+    let stored = STORED.contains(&kind)
+        || kind == "impersonated_service_account"
+            && inner.is_some_and(|inner| STORED.contains(&inner));
+    stored.then(|| kind.to_owned())
 }
 
 #[cfg(test)]
@@ -171,11 +222,39 @@ mod tests {
             ExternalAccount::parse(br#"{"type": "service_account"}"#, Path::new("/c")),
             Ok(None)
         );
+        assert_eq!(
+            ExternalAccount::parse(
+                br#"{"type": "service_account", "credential_source": "x"}"#,
+                Path::new("/c")
+            ),
+            Ok(None)
+        );
         let missing = ExternalAccount::parse(br#"{"type": "external_account"}"#, Path::new("/c"));
         assert_eq!(
             missing.unwrap_err().to_string(),
             "/c is no credentials file of Google: it has no credential_source"
         );
+        for (source, kind) in [
+            (r#"{"url": "http://x"}"#, "a URL"),
+            (r#"{"executable": {"command": "x"}}"#, "a program"),
+            (
+                r#"{"environment_id": "aws1", "url": "http://x"}"#,
+                "the metadata of AWS",
+            ),
+            (
+                r#"{"file": "/t", "format": {"type": "json"}}"#,
+                "a field of a JSON file",
+            ),
+        ] {
+            let text = format!(
+                r#"{{"type": "external_account", "audience": "a", "credential_source": {source}}}"#
+            );
+            let error = ExternalAccount::parse(text.as_bytes(), Path::new("/c")).unwrap_err();
+            assert!(
+                matches!(&error, ExternalAccountError::Unchecked { source_kind, .. } if *source_kind == kind),
+                "{error}"
+            );
+        }
         let key = ExternalAccount::parse(br#"{"private_key": "x""#, Path::new("/c"));
         assert_eq!(
             key.unwrap_err().to_string(),

@@ -7,6 +7,7 @@ mod error;
 mod proxy;
 mod tls;
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -25,10 +26,11 @@ use zeroize::Zeroizing;
 
 use crate::mechanism::Cloud;
 use crate::pod::Pod;
-use crate::secret::Secret;
+use crate::secret::{Secret, shown};
 
 pub use error::HttpError;
 pub use proxy::{NoProxy, Proxies};
+pub(crate) use tls::bundle;
 
 /// Bytes of an answer's body at most.
 const LARGEST: usize = 256 * 1024;
@@ -53,11 +55,40 @@ impl Limits {
         connect: Duration::from_millis(500),
         total: Duration::from_millis(900),
     };
-    /// One try of an exchange.
-    pub const EXCHANGE: Self = Self {
-        connect: Duration::from_secs(3),
-        total: Duration::from_secs(10),
+}
+
+/// The host of a URL with its port, for messages and signatures.
+pub(crate) fn host(url: &str) -> String {
+    let after = url.split_once("://").map_or(url, |(_, after)| after);
+    let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    host.to_owned()
+}
+
+/// Whether this host, a name or an address with or without a port, is this machine or one that only this
+/// machine can reach: to ask it is no request to the network.
+pub(crate) fn is_local(host: &str) -> bool {
+    let host = host.split('/').next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        // Two colons are an IPv6 address without brackets.
+        None if host.matches(':').count() > 1 => host,
+        None => host.split(':').next().unwrap_or_default(),
     };
+    match name.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback()
+                || address.is_unicast_link_local()
+                || name.eq_ignore_ascii_case("fd00:ec2::23")
+        }
+        Err(_) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            ["localhost", "metadata.google.internal"].contains(&name.as_str())
+        }
+    }
 }
 
 /// What is asked.
@@ -85,7 +116,12 @@ impl Request {
     /// A POST of these fields, as a form.
     #[must_use]
     pub fn form(url: impl Into<String>, fields: &[(&str, &str)]) -> Self {
-        let mut form = form_urlencoded::Serializer::new(String::new());
+        // A text that grows leaves copies of what it held; every byte takes three at most.
+        let room = fields
+            .iter()
+            .map(|(name, value)| 3 * (name.len() + value.len()) + 2)
+            .sum();
+        let mut form = form_urlencoded::Serializer::new(String::with_capacity(room));
         form.extend_pairs(fields);
         Self::post(
             url,
@@ -211,7 +247,7 @@ impl<'a> Client<'a> {
     /// Dropping the future closes the connection; the other side may have acted on the request.
     pub async fn send(&self, request: Request, limits: Limits) -> Result<Answer, HttpError> {
         let url: Uri = request.url.parse().map_err(|_| HttpError::Url {
-            url: request.url.clone(),
+            url: shown(&request.url),
         })?;
         let host = connect::host(&url).unwrap_or_default();
         match tokio::time::timeout(limits.total, self.exchange(&url, request, limits)).await {
@@ -230,9 +266,10 @@ impl<'a> Client<'a> {
         request: Request,
         limits: Limits,
     ) -> Result<Answer, HttpError> {
-        let host = connect::host(url).ok_or_else(|| HttpError::Url {
-            url: request.url.clone(),
-        })?;
+        let unasked = || HttpError::Url {
+            url: shown(&request.url),
+        };
+        let host = connect::host(url).ok_or_else(unasked)?;
         let connection = self.connect(url, request.direct, limits.connect).await?;
         let lost = |error: hyper::Error| HttpError::Lost {
             host: host.clone(),
@@ -253,9 +290,10 @@ impl<'a> Client<'a> {
         for (name, value) in request.headers.into_iter().chain(connection.headers) {
             head = head.header(name, value);
         }
-        let body = Full::new(Bytes::copy_from_slice(&request.body));
+        // The connection reads it where it lies, and it is wiped with the request.
+        let body = Full::new(Bytes::from_owner(request.body));
         let sent = head.body(body).map_err(|_| HttpError::Url {
-            url: request.url.clone(),
+            url: shown(&request.url),
         })?;
         let work = async {
             let answer = sender.send_request(sent).await.map_err(lost)?;
@@ -289,7 +327,8 @@ async fn whole(mut body: Incoming, host: &str) -> Result<Zeroizing<Vec<u8>>, Htt
     if body.size_hint().lower() > LARGEST as u64 {
         return Err(too_large());
     }
-    let mut whole = Zeroizing::new(Vec::new());
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(LARGEST);
+    let mut whole = Zeroizing::new(Vec::with_capacity(expected.clamp(4096, LARGEST)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| HttpError::Lost {
             host: host.to_owned(),
@@ -299,8 +338,21 @@ async fn whole(mut body: Incoming, host: &str) -> Result<Zeroizing<Vec<u8>>, Htt
             if whole.len() + bytes.len() > LARGEST {
                 return Err(too_large());
             }
-            whole.extend_from_slice(&bytes);
+            append(&mut whole, &bytes);
         }
     }
     Ok(whole)
 }
+
+/// Adds to what will be wiped; where it has to move, what it leaves behind is wiped too.
+fn append(whole: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    if whole.capacity() - whole.len() < bytes.len() {
+        let mut larger = Vec::with_capacity((whole.len() + bytes.len()) * 2);
+        larger.extend_from_slice(whole);
+        *whole = Zeroizing::new(larger);
+    }
+    whole.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,15 @@ pub mod external_account;
 pub mod http;
 pub mod mechanism;
 pub mod pod;
+mod read;
 mod secret;
 pub mod startup;
 pub mod static_keys;
 #[cfg(test)]
 mod testing;
+mod time;
 pub mod token_file;
 
 pub use pod::Pod;
 pub use secret::{Secret, scrubbed};
+pub use time::written;

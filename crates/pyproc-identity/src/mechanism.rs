@@ -7,6 +7,10 @@ use crate::pod::Pod;
 
 /// Where EKS Pod Identity's agent listens.
 pub const AGENT_URL: &str = "http://169.254.170.23/v1/credentials";
+/// The same in a cluster with IPv6.
+pub const AGENT_URL_IPV6: &str = "http://[fd00:ec2::23]/v1/credentials";
+/// The agent's two addresses.
+pub(crate) const AGENT_HOSTS: [&str; 2] = ["169.254.170.23", "fd00:ec2::23"];
 
 /// A cloud's way to give an identity, in the words of the chart's `cloudIdentity.provider`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +122,8 @@ pub struct Metadata {
     pub email: String,
     /// What it is.
     pub account: Account,
+    /// The project of the cluster, whose pool its ServiceAccounts are of.
+    pub project: Option<String>,
 }
 
 /// Whom GKE's metadata server speaks for.
@@ -132,6 +138,14 @@ pub enum Account {
 }
 
 impl Account {
+    /// Of an account that the pod's template names.
+    pub(crate) fn of_linked(email: &str) -> Self {
+        match Self::of(email) {
+            Self::Node => Self::Impersonation,
+            other => other,
+        }
+    }
+
     /// Tells from the account's name. A node's account may have any name of its owner's; the default
     /// one is known.
     #[must_use]
@@ -185,7 +199,8 @@ impl Mechanism {
                     "GKE Workload Identity Federation (linked service account)"
                 }
                 Account::Direct => "GKE Workload Identity Federation (direct principal)",
-                Account::Node => "the identity of the node",
+                // Detection takes it for no mechanism of the pod.
+                Account::Node => "GKE's metadata server (the node)",
             },
         }
     }
@@ -247,8 +262,12 @@ impl Mechanism {
             text("AZURE_TENANT_ID"),
             path("AZURE_FEDERATED_TOKEN_FILE"),
         ) {
-            let authority = text("AZURE_AUTHORITY_HOST")
-                .unwrap_or_else(|| "https://login.microsoftonline.com/".to_owned());
+            let authority = match text("AZURE_AUTHORITY_HOST") {
+                // SDKs complete a host alone.
+                Some(host) if !host.contains("://") => format!("https://{host}"),
+                Some(url) => url,
+                None => "https://login.microsoftonline.com/".to_owned(),
+            };
             found.push(Self::AksWorkloadIdentity(Entra {
                 client,
                 tenant,
@@ -256,10 +275,39 @@ impl Mechanism {
                 authority,
             }));
         }
-        if let Ok(Some(file)) = Self::external_account(pod) {
-            found.push(Self::ExternalAccount(file));
-        }
         found
+    }
+
+    /// Whether the environment has one of the two variables of IRSA: EKS sets both or none.
+    #[must_use]
+    pub fn is_half_irsa(pod: &Pod) -> bool {
+        let has = |name| pod.variable(name).is_some();
+        has("AWS_ROLE_ARN") != has("AWS_WEB_IDENTITY_TOKEN_FILE")
+    }
+
+    /// Whether the environment has a part of EKS Pod Identity's variables: the address of its agent, or the
+    /// file of its token. A server of somebody else's may want another token or none.
+    #[must_use]
+    pub fn is_half_agent(pod: &Pod) -> bool {
+        let url = pod.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+        let file = pod
+            .variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+            .is_some();
+        let token = pod.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN").is_some();
+        let relative = pod
+            .variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+            .is_some();
+        let of_eks = url.is_some_and(|url| {
+            let host = crate::http::host(url);
+            AGENT_HOSTS
+                .iter()
+                .any(|agent| host.trim_matches(['[', ']']) == *agent)
+        });
+        match (url, file) {
+            (Some(_), false) => of_eks && !token,
+            (None, true) => !relative,
+            _ => false,
+        }
     }
 
     /// The file that GOOGLE_APPLICATION_CREDENTIALS names, when it is an external account.

@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 /// println!("{key}");
 /// ```
 ///
-/// What the operating system and the TLS library had in their buffers meanwhile is not wiped.
+/// What the operating system and the libraries for HTTP, TLS and XML had in their buffers meanwhile is not
+/// wiped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -52,14 +53,15 @@ pub fn scrubbed(text: &str, secrets: &[&Secret]) -> String {
             text = text.replace(secret.expose(), "[secret]");
         }
     }
+    // An equals sign ends a word: `client_assertion=eyJ…` is a name and a token.
     let words =
-        text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-_.=+/~".contains(c)));
+        text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-_.+/~".contains(c)));
     let mut clean = String::with_capacity(text.len());
     for word in words {
         if is_token(word) {
             clean.push_str("[secret]");
             clean.extend(word.chars().next_back().filter(|c| {
-                c.is_whitespace() || c.is_ascii_punctuation() && !".-_=+/~".contains(*c)
+                c.is_whitespace() || c.is_ascii_punctuation() && !".-_+/~".contains(*c)
             }));
         } else {
             clean.push_str(word);
@@ -73,6 +75,21 @@ pub fn scrubbed(text: &str, secrets: &[&Secret]) -> String {
     clean[..end].trim().to_owned()
 }
 
+/// A URL for messages: without user, password and query, which may hold keys. Other text is returned as it is.
+#[must_use]
+pub(crate) fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let rest = &rest[..end];
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
 /// A JWT, or an access token as Google, AWS and Microsoft write them.
 fn is_token(word: &str) -> bool {
     let jwt = word.starts_with("eyJ") && word.len() > 40;
@@ -82,6 +99,18 @@ fn is_token(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_and_a_url_lose_what_is_secret() {
+        let token = format!("eyJ{}.eyJ{}.sig", "a".repeat(30), "b".repeat(30));
+        assert_eq!(
+            scrubbed(&format!("client_assertion={token}&scope=x"), &[]),
+            "client_assertion=[secret]&scope=x"
+        );
+        assert_eq!(shown("https://u:p@ss@host:1/a?key=k#f"), "https://host:1/a");
+        assert_eq!(shown("https://host?key=k"), "https://host");
+        assert_eq!(shown("eu-west-1"), "eu-west-1");
+    }
 
     #[test]
     fn a_message_loses_what_looks_like_a_token() {

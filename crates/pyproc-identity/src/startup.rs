@@ -1,14 +1,15 @@
 //! What a program does about the pod's identity before it starts its workers.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::detect::{detect, may_expect};
+use crate::detect::{Detection, detect, may_expect};
 use crate::doctor::{Verdict, examine};
-use crate::exchange::{Patience, exchange};
-use crate::mechanism::Mechanism;
+use crate::exchange::{Patience, exchange, growing};
+use crate::mechanism::{Mechanism, Provider};
 use crate::pod::Pod;
 use crate::static_keys::{self, StaticKey};
 
@@ -87,21 +88,19 @@ pub enum Ready {
 }
 
 /// Waits until the pod's identity answers: the metadata server of a new pod needs some seconds, a new
-/// federated credential minutes. Each reason is told once in a row.
+/// federated credential minutes. Each reason is told once in a row. What the provider calls temporary is
+/// tried again soon, or when it says; what it refused is asked for again seldom, since somebody may mend it.
 ///
 /// # Cancel safety
 /// Dropping the future ends the try that is under way.
 pub async fn until_ready(pod: &Pod, mut tell: impl FnMut(&str)) -> Ready {
-    const FIRST: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(5);
     let mut told = String::new();
-    let mut pause = FIRST;
-    loop {
-        let detection = detect(pod).await;
+    for tries in 1.. {
+        let detection = detect(pod, true).await;
         if !detection.expects(pod) {
             return Ready::NotExpected;
         }
-        let reason = match detection.chosen() {
+        let (reason, again) = match detection.chosen() {
             Some(mechanism) => match exchange(pod, mechanism, Patience::CHECK).await.result {
                 Ok(identity) => {
                     return Ready::Answered {
@@ -109,29 +108,45 @@ pub async fn until_ready(pod: &Pod, mut tell: impl FnMut(&str)) -> Ready {
                         principal: identity.principal,
                     };
                 }
-                Err(error) => format!("{}: {}", mechanism.title(), error.sentence()),
+                Err(error) => (
+                    format!("{}: {}", mechanism.title(), error.sentence()),
+                    error.try_again_after(tries),
+                ),
             },
-            None => absent(&detection),
+            // What is there is nothing that could be waited for here.
+            None if detection.may_have_another() => return Ready::NotExpected,
+            None => (absent(&detection), Some(growing(tries))),
         };
         if reason != told {
             tell(&reason);
             told = reason;
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST);
+        tokio::time::sleep(pause(again, tries)).await;
     }
+    Ready::NotExpected
+}
+
+/// The pause before the next try, up to a quarter longer than it has to be: many pods start at once.
+fn pause(again: Option<Duration>, tries: u32) -> Duration {
+    // What was set up just now may be known to the cloud in a moment, what was forgotten is not.
+    const REFUSED: Duration = Duration::from_secs(30);
+    const LONGEST: Duration = Duration::from_secs(300);
+    let refused = (growing(tries) * 16).min(REFUSED);
+    let pause = again.unwrap_or(refused).min(LONGEST);
+    // Each of these hashers has its own random key.
+    let random = RandomState::new().build_hasher().finish() % 256;
+    pause + pause * u32::try_from(random).unwrap_or(0) / 1024
 }
 
 /// Why there is no mechanism where one is expected.
-fn absent(detection: &crate::detect::Detection) -> String {
-    let provider = detection
-        .expected
-        .provider()
-        .map_or("an identity", crate::mechanism::Provider::name);
-    match (&detection.metadata.google, detection.expected.provider()) {
-        (Err(error), Some(crate::mechanism::Provider::Gke)) => error.to_string(),
+fn absent(detection: &Detection) -> String {
+    let provider = detection.expected.provider();
+    match (&detection.metadata.google, &detection.credentials) {
+        (_, Err(error)) => error.to_string(),
+        (Err(error), _) if provider == Some(Provider::Gke) => error.to_string(),
         _ => format!(
-            "the pod's template asks for {provider}, and nothing in the pod gives it; `pyproc auth doctor` says why"
+            "{} is expected, and nothing in the pod gives it; `pyproc auth doctor` says why",
+            provider.map_or("an identity", Provider::name)
         ),
     }
 }
@@ -163,6 +178,23 @@ mod tests {
             "{error}"
         );
         assert_eq!(refuse_static_keys(&Pod::default()), Ok(()));
+    }
+
+    #[test]
+    fn a_refused_token_is_tried_again_seldom_and_when_the_provider_says() {
+        let between = |again: Option<u64>, least: u64, most: u64| {
+            let pause = pause(again.map(Duration::from_secs), 9);
+            assert!(
+                (Duration::from_secs(least)..Duration::from_secs(most)).contains(&pause),
+                "{pause:?}"
+            );
+        };
+        between(None, 30, 38);
+        assert!(pause(None, 1) <= Duration::from_secs(5));
+        between(Some(7), 7, 9);
+        between(Some(u64::MAX), 300, 375);
+        assert!((1..100).all(|tries| growing(tries) <= Duration::from_secs(5)));
+        assert!(growing(u32::MAX) == Duration::from_secs(5) && growing(1) < growing(2));
     }
 
     #[test]

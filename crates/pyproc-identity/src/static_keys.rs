@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::external_account::credentials_type;
+use zeroize::Zeroizing;
+
+use crate::external_account::stored_key;
 use crate::mechanism::Cloud;
 use crate::pod::Pod;
+use crate::read;
 
 /// A key that was found. Its value is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,39 +64,42 @@ pub fn find(pod: &Pod) -> Vec<StaticKey> {
     found
 }
 
-/// Both files of the SDKs, which look for profiles in either.
+/// SDKs take keys from the configuration as well as from the credentials.
 fn aws_files(pod: &Pod, found: &mut Vec<StaticKey>) {
-    for (variable, name) in [
+    for (variable, file) in [
         ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
         ("AWS_CONFIG_FILE", ".aws/config"),
     ] {
-        let named = pod.variable(variable).map(|path| below_home(pod, path));
-        let path = named.or_else(|| pod.home().map(|home| home.join(name)));
-        let Some(path) = path else { continue };
-        if !read(pod, &path).is_some_and(|text| has_aws_key(&text)) {
+        let Some(path) = named(pod, variable, file) else {
             continue;
+        };
+        if text(pod, &path).is_some_and(|text| has_aws_key(&text)) {
+            found.push(StaticKey {
+                cloud: Cloud::Aws,
+                place: path.display().to_string(),
+                wins: AWS_FILE,
+            });
         }
-        found.push(StaticKey {
-            cloud: Cloud::Aws,
-            place: path.display().to_string(),
-            wins: AWS_FILE,
-        });
     }
 }
 
-/// A path that may begin at the home folder.
-fn below_home(pod: &Pod, path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), pod.home()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
+/// The file that a variable names, else the one in the home folder.
+fn named(pod: &Pod, variable: &str, file: &str) -> Option<PathBuf> {
+    match pod.variable(variable) {
+        // SDKs expand it.
+        Some(path) => match (path.strip_prefix("~/"), pod.home()) {
+            (Some(path), Some(home)) => Some(home.join(path)),
+            _ => Some(PathBuf::from(path)),
+        },
+        None => pod.home().map(|home| home.join(file)),
     }
 }
 
-/// Whether a profile of such a file has a key.
+/// Whether a profile has a key, with an equals sign or, as botocore takes it too, a colon.
 fn has_aws_key(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
+    let text = Zeroizing::new(String::from_utf8_lossy(text).into_owned());
     text.lines()
-        .filter_map(|line| line.split_once('='))
+        .filter_map(|line| line.split_once(['=', ':']))
         .any(|(name, value)| {
             name.trim().eq_ignore_ascii_case("aws_secret_access_key") && !value.trim().is_empty()
         })
@@ -104,36 +110,29 @@ fn google_files(pod: &Pod, found: &mut Vec<StaticKey>) {
         .variable("GOOGLE_APPLICATION_CREDENTIALS")
         .map(Path::new)
         .map(Path::to_owned);
-    let by_gcloud = pod
-        .home()
-        .map(|home| home.join(".config/gcloud/application_default_credentials.json"));
+    let by_gcloud = match pod.variable("CLOUDSDK_CONFIG") {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => pod.home().map(|home| home.join(".config/gcloud")),
+    };
+    let by_gcloud = by_gcloud.map(|folder| folder.join("application_default_credentials.json"));
     for path in named.into_iter().chain(by_gcloud) {
-        let Some(kind) = read(pod, &path).and_then(|text| credentials_type(&text)) else {
+        let Some(kind) = text(pod, &path).and_then(|text| stored_key(&text)) else {
             continue;
         };
-        if matches!(
-            kind.as_str(),
-            "service_account" | "authorized_user" | "gdch_service_account"
-        ) {
-            let place = format!("{}, a file of type {kind}", path.display());
-            found.push(StaticKey {
-                cloud: Cloud::Google,
-                place,
-                wins: GOOGLE,
-            });
-        }
+        let place = format!("{}, a file of type {kind}", path.display());
+        found.push(StaticKey {
+            cloud: Cloud::Google,
+            place,
+            wins: GOOGLE,
+        });
     }
 }
 
 /// A file's text, wiped after use.
-fn read(pod: &Pod, path: &Path) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+fn text(pod: &Pod, path: &Path) -> Option<Zeroizing<Vec<u8>>> {
     const LARGEST: u64 = 1024 * 1024;
-    let place = pod.path(path);
-    let metadata = place.metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return None;
-    }
-    std::fs::read(place).ok().map(zeroize::Zeroizing::new)
+    let contents = read::read(&pod.path(path), LARGEST).ok()?;
+    Some(contents.bytes)
 }
 
 #[cfg(test)]
@@ -200,5 +199,60 @@ mod tests {
         folder.write("home/app/config", "[profile a]\nregion = eu-west-1\n");
         pod.variables.remove("AWS_ACCESS_KEY_ID");
         assert_eq!(places(&pod), ["/home/app/.aws/credentials"]);
+    }
+    #[test]
+    fn no_file_with_a_key_is_missed() {
+        let folder = Folder::new();
+        let mut pod = folder.pod();
+        for (name, value) in [
+            ("HOME", "/home/app"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "~/keys"),
+            ("CLOUDSDK_CONFIG", "/gcloud"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/key.json"),
+        ] {
+            pod.variables.insert(name.to_owned(), value.to_owned());
+        }
+        folder.write("home/app/keys", "[default]\nAWS_SECRET_ACCESS_KEY: x\n");
+        folder.write(
+            "home/app/.aws/config",
+            "[profile a]\naws_secret_access_key=x\n",
+        );
+        folder.write(
+            "gcloud/application_default_credentials.json",
+            r#"{"type": "external_account_authorized_user", "refresh_token": "x"}"#,
+        );
+        let places: Vec<String> = find(&pod).into_iter().map(|key| key.place).collect();
+        assert_eq!(
+            places,
+            [
+                "/home/app/keys",
+                "/home/app/.aws/config",
+                "/gcloud/application_default_credentials.json, a file of type external_account_authorized_user"
+            ]
+        );
+        for (text, stored) in [
+            (
+                r#"{"type": "service_account", "credential_source": "x"}"#,
+                true,
+            ),
+            (
+                r#"{"type": "external_account", "type": "service_account"}"#,
+                true,
+            ),
+            (
+                r#"{"type": "impersonated_service_account", "source_credentials": {"type": "authorized_user"}}"#,
+                true,
+            ),
+            (
+                r#"{"type": "impersonated_service_account", "source_credentials": {"type": "external_account"}}"#,
+                false,
+            ),
+        ] {
+            folder.write("key.json", text);
+            let found = find(&pod)
+                .iter()
+                .any(|key| key.place.starts_with("/key.json"));
+            assert_eq!(found, stored, "{text}");
+        }
     }
 }

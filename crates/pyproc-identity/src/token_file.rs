@@ -1,16 +1,15 @@
 //! A mounted token: read anew at every use, because the kubelet replaces it while the pod runs.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::claims::{Claims, Malformed};
 use crate::pod::Pod;
+use crate::read::{self, Contents, ReadError};
 use crate::secret::Secret;
 
 /// No ServiceAccount token comes near it.
@@ -150,55 +149,22 @@ fn parse<'a>(text: &'a str, path: &Path) -> Result<&'a str, TokenFileError> {
 
 fn text(pod: &Pod, path: &Path) -> Result<(Zeroizing<String>, Facts), TokenFileError> {
     let place = pod.path(path);
-    let failed = |error: std::io::Error| failure(path, &place, &error);
-    // A pipe without a writer would hold an ordinary open for ever.
-    let flags = i32::from_ne_bytes(OFlags::NONBLOCK.bits().to_ne_bytes());
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(&place)
-        .map_err(failed)?;
-    let facts = facts(&file, path, &place)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(TokenFileError::TooLarge {
-            path: path.to_owned(),
-        });
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| TokenFileError::Malformed {
-        path: path.to_owned(),
-        why: Malformed::Parts,
-    })?;
-    Ok((Zeroizing::new(text.to_owned()), facts))
-}
-
-fn facts(file: &File, path: &Path, place: &Path) -> Result<Facts, TokenFileError> {
-    let metadata = file
-        .metadata()
-        .map_err(|error| failure(path, place, &error))?;
-    if !metadata.is_file() {
-        let kind = if metadata.is_dir() {
-            "a folder"
-        } else {
-            "a device or a pipe"
-        };
-        return Err(TokenFileError::NotAFile {
-            path: path.to_owned(),
-            kind,
-        });
-    }
-    Ok(Facts {
+    let Contents { bytes, metadata } =
+        read::read(&place, LARGEST).map_err(|error| failure(path, &place, error))?;
+    let facts = Facts {
         path: path.to_owned(),
         mode: metadata.mode() & 0o7777,
         owner: metadata.uid(),
         group: metadata.gid(),
         modified: metadata.modified().ok(),
-        replaceable: replaceable(place),
+        replaceable: replaceable(&place),
         line_break: false,
-    })
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| TokenFileError::Malformed {
+        path: path.to_owned(),
+        why: Malformed::Parts,
+    })?;
+    Ok((Zeroizing::new(text.to_owned()), facts))
 }
 
 /// Whether the folder of the file, or one of the two above it, has the kubelet's link: a file may lie
@@ -210,8 +176,13 @@ fn replaceable(place: &Path) -> bool {
         .any(|folder| folder.join("..data").symlink_metadata().is_ok())
 }
 
-fn failure(path: &Path, place: &Path, error: &std::io::Error) -> TokenFileError {
+fn failure(path: &Path, place: &Path, error: ReadError) -> TokenFileError {
     let path = path.to_owned();
+    let error = match error {
+        ReadError::NotAFile(kind) => return TokenFileError::NotAFile { path, kind },
+        ReadError::TooLarge(_) => return TokenFileError::TooLarge { path },
+        ReadError::Failed(error) => error,
+    };
     match error.kind() {
         ErrorKind::NotFound => TokenFileError::Missing { path },
         ErrorKind::PermissionDenied => TokenFileError::Denied {

@@ -19,6 +19,8 @@ DOCTOR = ROOT / "crates/pyproc-identity/src"
 SOURCES = [*sorted(DOCTOR.rglob("*.rs")), *sorted((ROOT / "crates/pyproc-cli/src/auth").glob("*.rs"))]
 CODES = ROOT / "docs/identity-codes.md"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+# What a command of the program is made of, without the values of its options.
+WORD = r"auth|serve|status|doctor|wait|--[a-z-]+"
 # A remedy with values of the chart: the text of a Rust literal.
 HELM = re.compile(r'Remedy::helm\(\s*(?:format!\(\s*)?"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
@@ -74,7 +76,11 @@ def program_commands() -> set[tuple[str, ...]]:
     for path in (*SOURCES, CODES, *BOOK, CHART / "templates/NOTES.txt"):
         for line in re.findall(r"\bpyproc ((?:auth (?:status|doctor|wait)|serve)\b[^`\n\"|]*)", path.read_text()):
             words = re.split(r"[.,;:)]?\s+|[.,;:)]+$", line)
-            found.add(tuple(word for word in words if re.fullmatch(r"auth|serve|status|doctor|wait|--[a-z-]+", word)))
+            found.add(tuple(word for word in words if re.fullmatch(WORD, word)))
+    # A remedy is made of words, each of which is quoted by itself.
+    for source in SOURCES:
+        for words in re.findall(r'Remedy::command\(&\[\s*"pyproc",([^\]]*)\]', source.read_text()):
+            found.add(tuple(word for word in re.findall(r'"([^"]*)"', words) if re.fullmatch(WORD, word)))
     return found
 
 

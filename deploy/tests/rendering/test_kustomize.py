@@ -83,7 +83,9 @@ def test_a_clouds_overlay_is_the_charts_example(overlay: str, example: str) -> N
     annotations = by_name["Deployment", "pyproc"]["spec"]["template"]["metadata"]["annotations"]
     # A sum is nothing that Kustomize could make.
     del annotations["pyproc/identity-checksum"]
-    # Without a principal of its own the pod is known by its ServiceAccount, whose namespace Kustomize sets last.
+    # Its namespace is what the last of the overlays says, after every component.
+    del annotations["pyproc/service-account"]
+    # Without a principal of its own the pod is known by its ServiceAccount.
     if annotations["pyproc/identity-principal"].startswith("system:serviceaccount:"):
         del annotations["pyproc/identity-principal"]
     for found in (built, by_name):

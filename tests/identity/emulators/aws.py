@@ -40,6 +40,7 @@ class Session:
 
     token: str
     arn: str
+    secret: str
 
 
 @dataclass
@@ -74,8 +75,8 @@ class Aws:
         account = request.form["RoleArn"].split(":")[4]
         arn = f"arn:aws:sts::{account}:assumed-role/{role}/{request.form['RoleSessionName']}"
         text = answer.body.decode() if isinstance(answer.body, bytes) else answer.body
-        part = {name: between(text, name) for name in ("AccessKeyId", "SessionToken")}
-        self.sessions[part["AccessKeyId"]] = Session(part["SessionToken"], arn)
+        part = {name: between(text, name) for name in ("AccessKeyId", "SessionToken", "SecretAccessKey")}
+        self.sessions[part["AccessKeyId"]] = Session(part["SessionToken"], arn, part["SecretAccessKey"])
         ends = between(text, "Expiration")
         answer.body = text.replace(f"<Expiration>{ends}<", f"<Expiration>{self._expiration()}<")
         return answer
@@ -192,11 +193,12 @@ class Aws:
                 f"[{uuid.uuid4()}]: (AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role., fault: client",
             )
         key, session = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(120)
+        secret = secrets.token_urlsafe(30)
         arn = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.split('/')[-1]}/eks-pyproc-{account}"
-        self.sessions[key] = Session(session, arn)
+        self.sessions[key] = Session(session, arn, secret)
         answer = {
             "AccessKeyId": key,
-            "SecretAccessKey": secrets.token_urlsafe(30),
+            "SecretAccessKey": secret,
             "Token": session,
             "AccountId": role.split(":")[4],
             "Expiration": self._expiration(),

@@ -37,6 +37,7 @@ class Entra:
     clock: Clock
     issuers: dict[str, Trusted] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
     key: Issuer = field(default_factory=lambda: Issuer("https://sts.windows.net"))
 
     def answer(self, request: Request) -> Response:
@@ -72,6 +73,7 @@ class Entra:
             "tid": tenant,
         }
         token = jwt.encode(claims, self.key.key, algorithm="RS256", headers={"kid": self.key.kid})
+        self.tokens.append(token)
         answer = {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}
         return Response(200, json.dumps(answer), {"Content-Type": "application/json"})
 

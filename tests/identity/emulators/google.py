@@ -30,6 +30,8 @@ class Google:
     users: dict[str, set[str]] = field(default_factory=dict)
     readers: set[str] = field(default_factory=set)
     tokens: dict[str, str] = field(default_factory=dict)
+    # The API that service accounts are impersonated by is not enabled.
+    disabled: bool = False
 
     def _token(self, principal: str) -> str:
         token = f"ya29.{secrets.token_urlsafe(60)}"
@@ -84,6 +86,12 @@ class Google:
         account, _, method = request.path.rpartition("/")[2].partition(":")
         if method != "generateAccessToken":
             return api(404, "NOT_FOUND", "Requested entity was not found.")
+        if self.disabled:
+            return api(
+                403,
+                "PERMISSION_DENIED",
+                "IAM Service Account Credentials API has not been used in project 123456789012 before or it is disabled.",
+            )
         principal = self.tokens.get(request.bearer)
         if principal is None:
             return api(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
@@ -119,6 +127,8 @@ class Metadata:
     email: str = "demo-project.svc.id.goog"
     project: str = "demo-project"
     cluster: str | None = "demo"
+    # The server is the machine's own, as in a node pool that is left at GCE_METADATA.
+    node: bool = False
     denied: bool = False
     starting: bool = False
 
@@ -140,6 +150,8 @@ class Metadata:
             "": "computeMetadata/",
             "project/project-id": self.project,
             "project/numeric-project-id": "123456789012",
+            "instance/attributes": "cluster-location\ncluster-name\ncluster-uid\n"
+            + ("kube-env\nkube-labels\n" if self.node else ""),
             "instance/attributes/cluster-name": self.cluster,
             "instance/attributes/cluster-location": self.cluster and "europe-west1",
             "instance/zone": "projects/123456789012/zones/europe-west1-b",

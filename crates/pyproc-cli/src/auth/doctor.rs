@@ -4,7 +4,7 @@ use pyproc_identity::Pod;
 use pyproc_identity::doctor::{Diagnosis, Finding, Kind, Verdict, examine};
 use serde::Serialize;
 
-use super::{DoctorArguments, NOT_EXPECTED, ended, packages};
+use super::{DoctorArguments, ended, packages};
 use crate::failure::Failure;
 use crate::output;
 
@@ -40,16 +40,7 @@ pub(super) async fn run(pod: Pod, arguments: &DoctorArguments) -> Result<(), Fai
     } else {
         output::text(&text(&diagnosis, arguments.online))?;
     }
-    ended(status(&diagnosis, arguments.strict))
-}
-
-fn status(diagnosis: &Diagnosis, strict: bool) -> u8 {
-    match diagnosis.worst() {
-        Verdict::Fail => 1,
-        Verdict::Warn if strict => 1,
-        _ if !diagnosis.expected => NOT_EXPECTED,
-        _ => 0,
-    }
+    ended(diagnosis.status(arguments.strict))
 }
 
 fn text(diagnosis: &Diagnosis, online: bool) -> String {
@@ -58,8 +49,9 @@ fn text(diagnosis: &Diagnosis, online: bool) -> String {
             Some(principal) => format!("{}, as {principal}\n\n", mechanism.title()),
             None => format!("{}\n\n", mechanism.title()),
         },
+        None if diagnosis.absent => "The pod has no identity, and should have one.\n\n".to_owned(),
         None if diagnosis.expected => {
-            "The pod has no identity, and should have one.\n\n".to_owned()
+            "The pod may have an identity that cannot be looked at here.\n\n".to_owned()
         }
         None => "Nothing here expects a cloud identity.\n".to_owned(),
     };

@@ -1,14 +1,18 @@
 //! Which SDKs the workers' Python has: versions that are too old explain much.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pyproc::PoolConfig;
 use pyproc_identity::Pod;
 
 /// Prints the versions of the distributions that it is given.
-const PROGRAM: &str = "import importlib.metadata as m, json, sys
+/// What workers can import it sees too, PYTHONPATH with it; the folder that it happens to run in it does not.
+const PROGRAM: &str = "import sys
+sys.path = [path for path in sys.path if path]
+import importlib.metadata as m, json
 found = {}
 for name in sys.argv[1:]:
     try: found[name] = m.version(name)
@@ -36,14 +40,22 @@ fn versions() -> BTreeMap<String, String> {
     let Ok(python) = found else {
         return BTreeMap::new();
     };
-    let child = std::process::Command::new(python)
-        .args(["-I", "-c", PROGRAM])
+    answer(question(&python))
+}
+
+fn question(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command
+        .args(["-c", PROGRAM])
         .args(SDKS)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(mut child) = child else {
+        .stderr(Stdio::null());
+    command
+}
+
+fn answer(mut question: Command) -> BTreeMap<String, String> {
+    let Ok(mut child) = question.spawn() else {
         return BTreeMap::new();
     };
     // What it prints fits into the pipe, so it ends by itself.
@@ -60,4 +72,29 @@ fn versions() -> BTreeMap<String, String> {
         .map(|output| output.stdout)
         .unwrap_or_default();
     serde_json::from_slice(&output).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pythonpath_adds_is_seen_and_what_lies_here_is_not() {
+        let folder = std::env::temp_dir().join(format!("pyproc-packages-{}", std::process::id()));
+        for (place, name) in [("added", "boto3"), ("here", "google_auth")] {
+            let described = folder.join(place).join(format!("{name}-0.0.1.dist-info"));
+            std::fs::create_dir_all(&described).unwrap();
+            let text = format!("Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n");
+            std::fs::write(described.join("METADATA"), text).unwrap();
+        }
+        let python = PoolConfig::new("worker.py").interpreter().unwrap();
+        let mut question = question(&python);
+        question
+            .env("PYTHONPATH", folder.join("added"))
+            .current_dir(folder.join("here"));
+        let found = answer(question);
+        std::fs::remove_dir_all(folder).unwrap();
+        assert_eq!(found.get("boto3").map(String::as_str), Some("0.0.1"));
+        assert_ne!(found.get("google-auth").map(String::as_str), Some("0.0.1"));
+    }
 }

@@ -1,12 +1,12 @@
 //! `pyproc auth status`: which identity, whose, until when.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use pyproc_identity::Pod;
 use pyproc_identity::doctor::{Diagnosis, Verdict, examine};
+use pyproc_identity::{Pod, written};
 use serde::Serialize;
 
-use super::{NOT_EXPECTED, StatusArguments, ended};
+use super::{StatusArguments, ended};
 use crate::failure::Failure;
 use crate::output;
 
@@ -38,16 +38,12 @@ struct Status {
 pub(super) async fn run(pod: &Pod, arguments: &StatusArguments) -> Result<(), Failure> {
     let diagnosis = examine(pod, arguments.online).await;
     let status = Status::of(&diagnosis);
-    let broken = status.mechanism.is_none() || status.exchanged == Some(false);
     if arguments.json {
         output::json(&status)?;
     } else {
         output::text(&text(&status, &diagnosis))?;
     }
-    ended(match (diagnosis.expected, broken) {
-        (false, _) => NOT_EXPECTED,
-        (true, broken) => u8::from(broken),
-    })
+    ended(diagnosis.status(false))
 }
 
 impl Status {
@@ -90,18 +86,15 @@ impl Status {
     }
 }
 
-fn written(time: SystemTime) -> String {
-    // A time beyond the year 9999 cannot be written.
-    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    humantime::format_rfc3339_seconds(time.min(last)).to_string()
-}
-
 fn text(status: &Status, diagnosis: &Diagnosis) -> String {
     let mut lines = Vec::new();
     match diagnosis.identity.as_ref() {
         Some(seen) => lines.push(format!("mechanism      {}", seen.mechanism.title())),
-        None if diagnosis.expected => {
+        None if diagnosis.absent => {
             lines.push("mechanism      none, and one is expected".to_owned())
+        }
+        None if diagnosis.expected => {
+            lines.push("mechanism      none that can be looked at here".to_owned())
         }
         None => lines.push("mechanism      none, and nothing here expects one".to_owned()),
     }

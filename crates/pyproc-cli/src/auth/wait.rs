@@ -1,9 +1,10 @@
 //! `pyproc auth wait`: until the identity answers.
 
 use pyproc_identity::Pod;
+use pyproc_identity::doctor::NOT_EXPECTED;
 use pyproc_identity::startup::{Ready, until_ready};
 
-use super::{NOT_EXPECTED, WaitArguments, ended};
+use super::{WaitArguments, ended};
 use crate::failure::Failure;
 use crate::log;
 use crate::output;

@@ -2,8 +2,9 @@
 
 use super::observation::{Observation, Seen};
 use super::{Code, Finding, Remedy, remedy};
-use crate::exchange::{agent, aws as sts};
+use crate::exchange::{agent, endpoint as sts};
 use crate::mechanism::{Cloud, Mechanism, Provider};
+use crate::secret::shown;
 
 const IRSA: [&str; 2] = ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"];
 const AGENT: [&str; 2] = [
@@ -15,27 +16,21 @@ const OLDEST_BOTO: (u32, u32, u32) = (1, 34, 41);
 
 pub(super) fn check(observation: &Observation<'_>) -> Vec<Finding> {
     let pod = observation.pod;
-    let half = |names: [&str; 2]| {
-        names
-            .iter()
-            .filter(|name| pod.variable(name).is_some())
-            .count()
-            == 1
-    };
-    if !observation.is_of(Cloud::Aws) && !half(IRSA) && !half(AGENT) {
+    let (half_irsa, half_agent) = (Mechanism::is_half_irsa(pod), Mechanism::is_half_agent(pod));
+    if !observation.is_of(Cloud::Aws) && !half_irsa && !half_agent {
         return Vec::new();
     }
-    let mut findings = injected(observation, half(IRSA), half(AGENT));
+    let mut findings = injected(observation, half_irsa, half_agent);
     findings.extend(node(observation));
     for seen in &observation.seen {
         match &seen.mechanism {
             Mechanism::EksIrsa(irsa) => {
                 findings.push(role(observation, &irsa.role));
-                findings.push(audience(seen, "sts.amazonaws.com"));
+                findings.push(audience(observation, seen, "sts.amazonaws.com"));
                 findings.push(endpoint(observation));
             }
             Mechanism::EksPodIdentity(found) => {
-                findings.push(audience(seen, "pods.eks.amazonaws.com"));
+                findings.push(audience(observation, seen, "pods.eks.amazonaws.com"));
                 findings.push(address(observation, &found.url));
             }
             _ => {}
@@ -61,10 +56,13 @@ fn injected(observation: &Observation<'_>, half_irsa: bool, half_agent: bool) ->
         )
         .seen_all(observation.set(&IRSA));
         findings.push(if half_irsa {
+            let set = IRSA.into_iter().filter(|name| observation.pod.variable(name).is_some());
+            let [helm, command] = remedy::unset(observation, &set.collect::<Vec<_>>());
             finding
                 .because("one of the two variables was set by hand, and then EKS injects neither")
                 .mend(Remedy::helm("cloudIdentity:\n  provider: eks-irsa\n  eks:\n    roleArn: ROLE_ARN\n"))
-                .mend(Remedy::shell("unset AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE"))
+                .mend(helm)
+                .mend(command)
         } else {
             finding
                 .because(
@@ -103,10 +101,19 @@ fn injected(observation: &Observation<'_>, half_irsa: bool, half_agent: bool) ->
 
 /// The command that associates a role with the ServiceAccount.
 pub(super) fn association(namespace: &str, account: &str) -> Remedy {
-    Remedy::shell(format!(
-        "aws eks create-pod-identity-association --cluster-name CLUSTER --namespace {namespace} \
-         --service-account {account} --role-arn ROLE_ARN"
-    ))
+    Remedy::command(&[
+        "aws",
+        "eks",
+        "create-pod-identity-association",
+        "--cluster-name",
+        "CLUSTER",
+        "--namespace",
+        namespace,
+        "--service-account",
+        account,
+        "--role-arn",
+        "ROLE_ARN",
+    ])
 }
 
 /// Without an identity of its own, the pod's SDKs go on to the node's.
@@ -129,14 +136,29 @@ fn node(observation: &Observation<'_>) -> Option<Finding> {
         ));
     }
     Some(
-        Finding::fail(Code::NodeIdentityFallback, "requests would be made with the role of the node")
-            .seen("169.254.169.254 answers as the instance metadata of EC2")
-            .seen("AWS_EC2_METADATA_DISABLED is not true")
-            .because("without a token of its own an SDK takes the role of the machine that the pod runs on")
-            .mend(Remedy::helm("extraEnv:\n  - name: AWS_EC2_METADATA_DISABLED\n    value: \"true\"\n"))
-            .mend(Remedy::shell(
-                "aws ec2 modify-instance-metadata-options --instance-id INSTANCE --http-tokens required --http-put-response-hop-limit 1",
-            )),
+        Finding::fail(
+            Code::NodeIdentityFallback,
+            "requests would be made with the role of the node",
+        )
+        .seen("169.254.169.254 answers as the instance metadata of EC2")
+        .seen("AWS_EC2_METADATA_DISABLED is not true")
+        .because(
+            "without a token of its own an SDK takes the role of the machine that the pod runs on",
+        )
+        .mend(Remedy::helm(
+            "extraEnv:\n  - name: AWS_EC2_METADATA_DISABLED\n    value: \"true\"\n",
+        ))
+        .mend(Remedy::command(&[
+            "aws",
+            "ec2",
+            "modify-instance-metadata-options",
+            "--instance-id",
+            "INSTANCE",
+            "--http-tokens",
+            "required",
+            "--http-put-response-hop-limit",
+            "1",
+        ])),
     )
 }
 
@@ -164,14 +186,18 @@ fn role(observation: &Observation<'_>, arn: &str) -> Finding {
             "the ServiceAccount's annotation was changed by hand, or after this pod was created",
         )
         .mend(Remedy::helm(format!(
-            "cloudIdentity:\n  eks:\n    roleArn: {expected}\n"
+            "cloudIdentity:\n  eks:\n    roleArn: {}\n",
+            remedy::yaml(expected)
         )))
         .mend(remedy::restart(observation)),
         _ => Finding::pass(Code::AwsRoleArn, format!("the role is {arn}")),
     }
 }
 
-fn audience(seen: &Seen, wanted: &str) -> Finding {
+fn audience(observation: &Observation<'_>, seen: &Seen, wanted: &str) -> Finding {
+    if seen.works() {
+        return Finding::pass(Code::AwsAudience, "the token's audience is accepted");
+    }
     let Some(claims) = seen.claims() else {
         // The token's own finding says why.
         return Finding::pass(Code::AwsAudience, "the token's audience cannot be seen");
@@ -188,17 +214,20 @@ fn audience(seen: &Seen, wanted: &str) -> Finding {
     };
     let lines = super::observation::claims_lines(claims);
     if claims.is_for(other) {
+        let mixed = if other == "pods.eks.amazonaws.com" {
+            IRSA
+        } else {
+            AGENT
+        };
+        let [helm, command] = remedy::unset(observation, &mixed);
         return Finding::fail(
             Code::AwsMixedMigration,
             format!("the token is for {other}, and it is used for {wanted}"),
         )
         .seen_all(lines)
         .because("variables of EKS Pod Identity and of IRSA are mixed")
-        .mend(Remedy::shell(if other == "pods.eks.amazonaws.com" {
-            "unset AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE"
-        } else {
-            "unset AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-        }));
+        .mend(helm)
+        .mend(command);
     }
     Finding::warn(Code::AwsAudience, format!("the token is not for {wanted}"))
         .seen_all(lines)
@@ -219,7 +248,7 @@ fn endpoint(observation: &Observation<'_>) -> Finding {
     ]);
     let regional = Remedy::helm(format!(
         "cloudIdentity:\n  eks:\n    region: {}\n    stsRegionalEndpoints: true\n",
-        sts::region(pod).unwrap_or("REGION")
+        remedy::yaml(sts::region(pod).unwrap_or("REGION"))
     ));
     if sts::region(pod).is_none() {
         return Finding::warn(
@@ -230,7 +259,7 @@ fn endpoint(observation: &Observation<'_>) -> Finding {
         .because("boto3 reads AWS_DEFAULT_REGION, most other SDKs AWS_REGION")
         .mend(regional);
     }
-    if sts::is_legacy(pod) {
+    if sts::Endpoint::of(pod).is_global() {
         return Finding::warn(Code::AwsStsEndpoint, "STS is asked at its global endpoint")
             .seen_all(seen)
             .because("a private network has a way to the region's endpoint only")
@@ -248,17 +277,20 @@ fn endpoint(observation: &Observation<'_>) -> Finding {
     }
     Finding::pass(
         Code::AwsStsEndpoint,
-        format!("STS is asked at {}", sts::Endpoint::of(pod).url),
+        format!("STS is asked at {}", shown(&sts::Endpoint::of(pod).url)),
     )
 }
 
 fn address(observation: &Observation<'_>, url: &str) -> Finding {
     if !agent::is_allowed(url) {
+        let [helm, command] = remedy::unset(observation, &AGENT);
         return Finding::fail(
             Code::AwsContainerHost,
-            format!("SDKs send no token to {url}"),
+            format!("SDKs send no token to {}", shown(url)),
         )
-        .because("without TLS they allow loopback and the addresses of ECS and EKS only");
+        .because("without TLS they allow loopback and the addresses of ECS and EKS only")
+        .mend(helm)
+        .mend(command);
     }
     let old: Vec<String> = ["boto3", "botocore"]
         .iter()
@@ -278,7 +310,7 @@ fn address(observation: &Observation<'_>, url: &str) -> Finding {
     )
     .seen_all(old)
     .because("it refuses the agent's address")
-    .mend(Remedy::shell("pip install 'boto3>=1.34.41'"))
+    .mend(Remedy::command(&["pip", "install", "boto3>=1.34.41"]))
 }
 
 /// The first three numbers of a version.
@@ -320,7 +352,13 @@ pub(super) fn unreachable(problem: &str, silent: bool) -> Finding {
         .mend(Remedy::helm(
             "networkPolicy:\n  enabled: true\ncloudIdentity:\n  provider: eks-pod-identity\n",
         ))
-        .mend(Remedy::shell(
-            "aws eks create-addon --cluster-name CLUSTER --addon-name eks-pod-identity-agent",
-        ))
+        .mend(Remedy::command(&[
+            "aws",
+            "eks",
+            "create-addon",
+            "--cluster-name",
+            "CLUSTER",
+            "--addon-name",
+            "eks-pod-identity-agent",
+        ]))
 }

@@ -4,9 +4,10 @@ use super::aws::{association, unreachable};
 use super::observation::{Observation, Seen, claims_lines};
 use super::{Code, Finding, Remedy, refusals, remedy};
 use crate::exchange::ExchangeError;
-use crate::exchange::aws::Endpoint;
+use crate::exchange::endpoint::Endpoint;
 use crate::http::HttpError;
 use crate::mechanism::Irsa;
+use crate::secret::shown;
 
 /// The finding for a refused AssumeRoleWithWebIdentity.
 pub(super) fn irsa(
@@ -18,7 +19,7 @@ pub(super) fn irsa(
     let (code, message) = match error {
         ExchangeError::Http(error) => return no_answer(observation, error),
         ExchangeError::Refused { code, message, .. } => (code.as_str(), message.as_str()),
-        error => return refusals::other(error),
+        error => return refusals::other(observation, error),
     };
     let lines = seen.claims().map(claims_lines).unwrap_or_default();
     let finding = |code, summary: &str| {
@@ -35,7 +36,7 @@ pub(super) fn irsa(
                     "STS could not fetch the issuer's keys just now, or they are not the ones that signed this token; it \
                      does not say which. Try again, then see whether the issuer's discovery document and keys are right",
                 )
-                .mend(Remedy::shell(discovery(seen)))
+                .mend(discovery(seen))
         }
         "InvalidIdentityToken" if message.to_ascii_lowercase().contains("audience") => {
             let provider = provider_arn(seen, irsa);
@@ -43,25 +44,29 @@ pub(super) fn irsa(
             finding(Code::AwsAudience, "the IAM identity provider does not know the token's audience")
                 .because("the audience is not among the provider's client ids")
                 .mend(Remedy::helm("cloudIdentity:\n  eks:\n    audience: sts.amazonaws.com\n"))
-                .mend(Remedy::shell(format!(
-                    "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {}",
-                    remedy::quoted(&audience)
-                )))
+                .mend(Remedy::command(&[
+                    "aws", "iam", "add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", &provider,
+                    "--client-id", &audience,
+                ]))
         }
-        "InvalidIdentityToken" => no_provider(observation, seen, irsa, finding(Code::AwsNoOidcProvider, "the role's account does not know this cluster as an identity provider")),
+        "InvalidIdentityToken" => no_provider(seen, irsa, finding(Code::AwsNoOidcProvider, "the role's account does not know this cluster as an identity provider")),
         "ExpiredTokenException" => finding(Code::TokenExpired, "STS says that the token has expired")
             .because("the file was not renewed, or this node's clock is behind")
             .mend(remedy::restart(observation)),
         "IDPCommunicationError" => finding(Code::AwsIdpTransient, "STS could not reach the cluster's issuer")
             .because("AWS itself says to try again")
-            .mend(Remedy::shell(discovery(seen))),
-        "Throttling" | "ThrottlingException" => throttled(error),
+            .mend(discovery(seen)),
+        "Throttling" | "ThrottlingException" => refusals::throttled(error),
         "RegionDisabledException" => finding(Code::AwsStsEndpoint, "STS is not enabled in this region")
-            .seen_all(observation.set(&["AWS_REGION", "AWS_DEFAULT_REGION"])),
+            .seen_all(observation.set(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
+            .mend(Remedy::command(&[
+                "aws", "account", "enable-region", "--region-name", &Endpoint::of(observation.pod).region,
+            ])),
         "ValidationError" => finding(Code::AwsRoleArn, "STS does not take the role's name")
             .mend(Remedy::helm("cloudIdentity:\n  eks:\n    roleArn: arn:aws:iam::ACCOUNT:role/NAME\n")),
-        "SignatureDoesNotMatch" | "RequestExpired" => finding(Code::ClockSkew, "STS does not accept the time of the request"),
-        _ => refusals::other(error),
+        "SignatureDoesNotMatch" | "RequestExpired" => finding(Code::ClockSkew, "STS does not accept the time of the request")
+            .mend(remedy::set_clock()),
+        _ => refusals::other(observation, error),
     }
 }
 
@@ -84,36 +89,46 @@ fn trust(observation: &Observation<'_>, seen: &Seen, irsa: &Irsa, finding: Findi
         .as_deref()
         .filter(|name| name.starts_with("arn:"));
     finding
-        .mend(Remedy::helm(format!("cloudIdentity:\n  eks:\n    roleArn: {}\n", expected.unwrap_or(&irsa.role))))
-        .mend(Remedy::shell(format!("aws iam get-role --role-name {}", role.last())))
-        .mend(Remedy::trust_policy(remedy::trust_policy(&role, claims, audience)))
-        .mend(Remedy::shell(format!(
-            "aws iam update-assume-role-policy --role-name {} --policy-document file://trust-policy.json",
-            role.last()
+        .mend(Remedy::helm(format!(
+            "cloudIdentity:\n  eks:\n    roleArn: {}\n",
+            remedy::yaml(expected.unwrap_or(&irsa.role))
         )))
+        .mend(Remedy::command(&[
+            "aws",
+            "iam",
+            "get-role",
+            "--role-name",
+            role.last(),
+        ]))
+        .mend(Remedy::trust_policy(remedy::trust_policy(
+            &role, claims, audience,
+        )))
+        .mend(Remedy::command(&[
+            "aws",
+            "iam",
+            "update-assume-role-policy",
+            "--role-name",
+            role.last(),
+            "--policy-document",
+            "file://trust-policy.json",
+        ]))
 }
 
-fn no_provider(
-    observation: &Observation<'_>,
-    seen: &Seen,
-    irsa: &Irsa,
-    finding: Finding,
-) -> Finding {
+fn no_provider(seen: &Seen, irsa: &Irsa, finding: Finding) -> Finding {
     let account = remedy::role(&irsa.role).map_or("?", |role| role.account);
     let claims = seen.claims();
     let issuer = claims.map_or("", |claims| claims.issuer.as_str());
     let audience = claims
         .and_then(|claims| claims.audiences.first())
         .map_or("sts.amazonaws.com", String::as_str);
-    let _ = observation;
     finding
         .because(format!("account {account} has no OIDC provider for {issuer}; it belongs into the account of the role"))
-        .mend(Remedy::shell("eksctl utils associate-iam-oidc-provider --cluster CLUSTER --approve"))
-        .mend(Remedy::shell(format!(
-            "aws iam create-open-id-connect-provider --url {} --client-id-list {}",
-            remedy::quoted(issuer),
-            remedy::quoted(audience)
-        )))
+        .mend(Remedy::command(&[
+            "eksctl", "utils", "associate-iam-oidc-provider", "--cluster", "CLUSTER", "--approve",
+        ]))
+        .mend(Remedy::command(&[
+            "aws", "iam", "create-open-id-connect-provider", "--url", issuer, "--client-id-list", audience,
+        ]))
 }
 
 fn provider_arn(seen: &Seen, irsa: &Irsa) -> String {
@@ -129,54 +144,54 @@ fn provider_arn(seen: &Seen, irsa: &Irsa) -> String {
     }
 }
 
-fn discovery(seen: &Seen) -> String {
-    let issuer = seen
-        .claims()
-        .map_or("ISSUER", |claims| claims.issuer.as_str());
-    format!(
-        "curl --fail {}",
-        remedy::quoted(&format!(
-            "{}/.well-known/openid-configuration",
-            issuer.trim_end_matches('/')
-        ))
-    )
+fn discovery(seen: &Seen) -> Remedy {
+    let issuer = seen.claims().map(|claims| claims.issuer.as_str());
+    remedy::discovery(issuer.unwrap_or("ISSUER"))
 }
 
 fn no_answer(observation: &Observation<'_>, error: &HttpError) -> Finding {
-    if let Some(finding) = refusals::transport(error) {
+    if let Some(finding) = refusals::transport(observation, error) {
         return finding;
     }
     let endpoint = Endpoint::of(observation.pod);
-    Finding::fail(Code::AwsStsEndpoint, format!("{} does not answer", endpoint.url))
+    let finding = Finding::fail(
+        Code::AwsStsEndpoint,
+        format!("{} does not answer", shown(&endpoint.url)),
+    )
+    .seen_all(observation.set(&[
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_STS_REGIONAL_ENDPOINTS",
+    ]));
+    if matches!(error, HttpError::Resolve { .. }) {
+        return refusals::no_way(finding, error, "");
+    }
+    finding
         .seen(error.to_string())
-        .seen_all(observation.set(&["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS"]))
         .because(
             "the network has no way to it: a private network needs a VPC endpoint for STS in the region, a network policy \
              a rule for port 443",
         )
-        .mend(Remedy::helm("cloudIdentity:\n  eks:\n    region: REGION\n    stsRegionalEndpoints: true\nnetworkPolicy:\n  identityCIDRs: []\n"))
-        .mend(Remedy::shell(format!(
-            "aws ec2 create-vpc-endpoint --vpc-id VPC --vpc-endpoint-type Interface --private-dns-enabled \
-             --service-name com.amazonaws.{}.sts --subnet-ids SUBNETS",
-            endpoint.region
+        .mend(Remedy::helm(format!(
+            "cloudIdentity:\n  eks:\n    region: {}\n    stsRegionalEndpoints: true\nnetworkPolicy:\n  identityCIDRs: []\n",
+            remedy::yaml(&endpoint.region)
         )))
-}
-
-fn throttled(error: &ExchangeError) -> Finding {
-    Finding::fail(Code::Throttled, "AWS is asked too often")
-        .seen(error.sentence())
-        .because("every client of every process exchanges its own token")
+        .mend(Remedy::command(&[
+            "aws", "ec2", "create-vpc-endpoint", "--vpc-id", "VPC", "--vpc-endpoint-type", "Interface",
+            "--private-dns-enabled", "--service-name", &format!("com.amazonaws.{}.sts", endpoint.region), "--subnet-ids",
+            "SUBNETS",
+        ]))
 }
 
 /// The finding for a refusal of the agent.
 pub(super) fn agent(observation: &Observation<'_>, seen: &Seen, error: &ExchangeError) -> Finding {
     let (code, status) = match error {
         ExchangeError::Http(error) => {
-            return refusals::transport(error)
+            return refusals::transport(observation, error)
                 .unwrap_or_else(|| unreachable(&error.to_string(), error.is_silence()));
         }
         ExchangeError::Refused { code, status, .. } => (code.as_str(), *status),
-        error => return refusals::other(error),
+        error => return refusals::other(observation, error),
     };
     let (namespace, account) = observation.account_words();
     let finding = |code, summary: &str| {
@@ -192,8 +207,8 @@ pub(super) fn agent(observation: &Observation<'_>, seen: &Seen, error: &Exchange
             .because("the role's trust policy lacks pods.eks.amazonaws.com, sts:AssumeRole or sts:TagSession, or the node may not ask for it")
             .mend(Remedy::trust_policy(remedy::pod_identity_policy())),
         "ExpiredTokenException" => finding(Code::TokenExpired, "EKS says that the token has expired").mend(remedy::restart(observation)),
-        "ThrottlingException" => throttled(error),
-        _ if status == 429 => throttled(error),
-        _ => refusals::other(error),
+        "ThrottlingException" => refusals::throttled(error),
+        _ if status == 429 => refusals::throttled(error),
+        _ => refusals::other(observation, error),
     }
 }

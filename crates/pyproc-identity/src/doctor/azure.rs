@@ -5,6 +5,7 @@ use super::{Code, Finding, Remedy, aws, refusals, remedy};
 use crate::exchange::ExchangeError;
 use crate::expected::AKS_LABEL;
 use crate::mechanism::{Cloud, Entra, Mechanism, Provider};
+use crate::secret::shown;
 
 const VARIABLES: [&str; 4] = [
     "AZURE_CLIENT_ID",
@@ -68,20 +69,40 @@ fn not_injected(observation: &Observation<'_>) -> Finding {
         Some("true") => (finding.because("the webhook is not installed in the cluster, or was added after the pod was created"), true),
         _ => (finding.because("the label belongs on the pod's template, as the text \"true\"; on the ServiceAccount it does nothing"), false),
     };
-    let finding = finding.mend(Remedy::helm(
-        "cloudIdentity:\n  provider: aks\npodLabels:\n  azure.workload.identity/use: \"true\"\n",
-    ));
+    let finding = finding.mend(labelled_pod());
     if labelled {
         finding
-            .mend(Remedy::shell("az aks update --name CLUSTER --resource-group GROUP --enable-oidc-issuer --enable-workload-identity"))
+            .mend(Remedy::command(&[
+                "az",
+                "aks",
+                "update",
+                "--name",
+                "CLUSTER",
+                "--resource-group",
+                "GROUP",
+                "--enable-oidc-issuer",
+                "--enable-workload-identity",
+            ]))
             .mend(remedy::restart(observation))
     } else {
-        finding.mend(Remedy::shell(format!(
-            "kubectl --namespace {} patch deployment DEPLOYMENT --patch \
-             '{{\"spec\":{{\"template\":{{\"metadata\":{{\"labels\":{{\"azure.workload.identity/use\":\"true\"}}}}}}}}}}'",
-            observation.account_words().0
-        )))
+        finding.mend(Remedy::command(&[
+            "kubectl",
+            "--namespace",
+            &observation.account_words().0,
+            "patch",
+            "deployment",
+            "DEPLOYMENT",
+            "--patch",
+            r#"{"spec":{"template":{"metadata":{"labels":{"azure.workload.identity/use":"true"}}}}}"#,
+        ]))
     }
+}
+
+/// The chart sets the label for this provider; the second value is for pods of other charts.
+fn labelled_pod() -> Remedy {
+    Remedy::helm(
+        "cloudIdentity:\n  provider: aks\npodLabels:\n  azure.workload.identity/use: \"true\"\n",
+    )
 }
 
 /// Without the pod's own identity azure-identity goes on to those of the node.
@@ -100,6 +121,8 @@ fn node(observation: &Observation<'_>) -> Finding {
     .because(
         "without a token azure-identity asks the node, which may have several identities or none",
     )
+    .mend(labelled_pod())
+    .mend(remedy::restart(observation))
 }
 
 fn incomplete(observation: &Observation<'_>) -> Finding {
@@ -110,7 +133,6 @@ fn incomplete(observation: &Observation<'_>) -> Finding {
     if missing.is_empty() {
         return Finding::pass(Code::AzClientIdMissing, "client id and tenant are injected");
     }
-    let (namespace, account) = observation.account_words();
     let client = observation
         .detection
         .expected
@@ -120,10 +142,8 @@ fn incomplete(observation: &Observation<'_>) -> Finding {
     Finding::fail(Code::AzClientIdMissing, format!("{} is not set beside the token", missing.join(" and ")))
         .seen_all(observation.set(&VARIABLES))
         .because("the ServiceAccount has no annotation azure.workload.identity/client-id, and the webhook injects no empty value")
-        .mend(Remedy::helm(format!("cloudIdentity:\n  provider: aks\n  aks:\n    clientId: {client}\n")))
-        .mend(Remedy::shell(format!(
-            "kubectl --namespace {namespace} annotate serviceaccount {account} azure.workload.identity/client-id={client}"
-        )))
+        .mend(Remedy::helm(format!("cloudIdentity:\n  provider: aks\n  aks:\n    clientId: {}\n", remedy::yaml(client))))
+        .mend(remedy::annotate(observation, &format!("azure.workload.identity/client-id={client}")))
         .mend(remedy::restart(observation))
 }
 
@@ -141,9 +161,26 @@ fn ids(entra: &Entra) -> Vec<Finding> {
             .seen(format!("AZURE_CLIENT_ID={}", entra.client))
             .seen(format!("AZURE_TENANT_ID={}", entra.tenant))
             .because("the client id of the identity is meant, not its name or resource id")
-            .mend(Remedy::helm("cloudIdentity:\n  aks:\n    clientId: CLIENT_ID\n"))
-            .mend(Remedy::shell("az identity show --name IDENTITY --resource-group GROUP --query '{client: clientId, tenant: tenantId}'")),
+            .mend(Remedy::helm(
+                "cloudIdentity:\n  aks:\n    clientId: CLIENT_ID\n",
+            ))
+            .mend(show_identity()),
     ]
+}
+
+/// Shows the two ids.
+fn show_identity() -> Remedy {
+    Remedy::command(&[
+        "az",
+        "identity",
+        "show",
+        "--name",
+        "IDENTITY",
+        "--resource-group",
+        "GROUP",
+        "--query",
+        "{client: clientId, tenant: tenantId}",
+    ])
 }
 
 /// Eight, four, four, four and twelve hexadecimal digits.
@@ -178,13 +215,17 @@ fn stale(observation: &Observation<'_>, entra: &Entra) -> Option<Finding> {
             "the ServiceAccount's annotation was changed by hand, or after this pod was created",
         )
         .mend(Remedy::helm(format!(
-            "cloudIdentity:\n  aks:\n    clientId: {expected}\n"
+            "cloudIdentity:\n  aks:\n    clientId: {}\n",
+            remedy::yaml(expected)
         )))
         .mend(remedy::restart(observation))
     })
 }
 
 fn audience(seen: &Seen) -> Finding {
+    if seen.works() {
+        return Finding::pass(Code::AzNoMatchingFic, "the token's audience is accepted");
+    }
     match seen.claims() {
         Some(claims) if !AUDIENCES.iter().any(|audience| claims.is_for(audience)) => Finding::warn(
             Code::AzNoMatchingFic,
@@ -192,7 +233,7 @@ fn audience(seen: &Seen) -> Finding {
         )
         .seen_all(claims_lines(claims))
         .because("it works only if the federated credential names this audience")
-        .mend(Remedy::shell(remedy::federated_credential(claims))),
+        .mend(remedy::federated_credential(claims)),
         _ => Finding::pass(
             Code::AzNoMatchingFic,
             "the token is for api://AzureADTokenExchange",
@@ -204,12 +245,12 @@ fn authority(entra: &Entra) -> Finding {
     if entra.authority.starts_with("https://") {
         return Finding::pass(
             Code::AzAuthorityUnreachable,
-            format!("tokens come from {}", entra.authority),
+            format!("tokens come from {}", shown(&entra.authority)),
         );
     }
     Finding::fail(
         Code::AzAuthorityUnreachable,
-        format!("{:?} is no https address", entra.authority),
+        format!("{:?} is no https address", shown(&entra.authority)),
     )
     .because("SDKs send the token over https only")
     .mend(Remedy::helm(
@@ -224,7 +265,7 @@ fn sdk(observation: &Observation<'_>) -> Finding {
             format!("azure-identity {version} is older than workload identity"),
         )
         .because("it does not know the token and asks the node's identities")
-        .mend(Remedy::shell("pip install 'azure-identity>=1.13'")),
+        .mend(Remedy::command(&["pip", "install", "azure-identity>=1.13"])),
         _ => Finding::pass(
             Code::AzImdsAmbiguous,
             "the token is there, so no identity of the node is asked",
@@ -241,18 +282,18 @@ pub(super) fn refusal(
 ) -> Finding {
     let code = match error {
         ExchangeError::Http(problem) => {
-            return refusals::transport(problem).unwrap_or_else(|| {
-                Finding::fail(
+            return refusals::transport(observation, problem).unwrap_or_else(|| {
+                let finding = Finding::fail(
                     Code::AzAuthorityUnreachable,
-                    format!("{} does not answer", entra.authority),
-                )
-                .seen(problem.to_string())
-                .because("the network has no way to it: a network policy needs a rule for port 443")
-                .mend(Remedy::helm("networkPolicy:\n  identityCIDRs: []\n"))
+                    format!("{} does not answer", shown(&entra.authority)),
+                );
+                let otherwise =
+                    "the network has no way to it: a network policy needs a rule for port 443";
+                refusals::no_way(finding, problem, otherwise)
             });
         }
         ExchangeError::Refused { code, .. } => code.as_str(),
-        error => return refusals::other(error),
+        error => return refusals::other(observation, error),
     };
     let finding = |code, summary: &str| {
         Finding::fail(code, summary)
@@ -269,7 +310,7 @@ pub(super) fn refusal(
                 .seen(format!("tenant: {}", entra.tenant))
                 .because("the object or resource id was taken for the client id, or the tenant is another one")
                 .mend(Remedy::helm("cloudIdentity:\n  aks:\n    clientId: CLIENT_ID\n    tenantId: TENANT_ID\n"))
-                .mend(Remedy::shell("az identity show --name IDENTITY --resource-group GROUP --query '{client: clientId, tenant: tenantId}'"))
+                .mend(show_identity())
         }
         "AADSTS700024" => finding(Code::TokenExpired, "Entra says that the token is not valid at this time")
             .because("the file was not renewed, or this node's clock is wrong; Entra does not tell which, so look at both")
@@ -278,13 +319,10 @@ pub(super) fn refusal(
             let issuer = seen.claims().map_or("ISSUER", |claims| claims.issuer.as_str());
             finding(Code::AzIssuerKeys, "Entra cannot verify the token with the issuer's keys")
                 .because("the issuer's keys cannot be read from the internet, or have changed, or the token was signed by another cluster")
-                .mend(Remedy::shell(format!(
-                    "curl --fail {}",
-                    remedy::quoted(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
-                )))
+                .mend(remedy::discovery(issuer))
         }
-        "AADSTS90033" | "temporarily_unavailable" => finding(Code::Throttled, "Entra asks to come again later"),
-        _ => refusals::other(error),
+        "AADSTS90033" | "temporarily_unavailable" => refusals::throttled(error),
+        _ => refusals::other(observation, error),
     }
 }
 
@@ -303,12 +341,25 @@ fn federated(seen: &Seen, code: &str, finding: Finding) -> Finding {
     ));
     match seen.claims() {
         Some(claims) => finding
-            .mend(Remedy::helm("serviceAccount:\n  name: SERVICE_ACCOUNT\n".replace(
-                "SERVICE_ACCOUNT",
-                claims.service_account().map_or("SERVICE_ACCOUNT", |(_, name)| name),
+            .mend(Remedy::helm(format!(
+                "serviceAccount:\n  name: {}\n",
+                remedy::yaml(
+                    claims
+                        .service_account()
+                        .map_or("SERVICE_ACCOUNT", |(_, name)| name)
+                ),
             )))
-            .mend(Remedy::shell(remedy::federated_credential(claims)))
-            .mend(Remedy::shell("az identity federated-credential list --identity-name IDENTITY --resource-group GROUP")),
+            .mend(remedy::federated_credential(claims))
+            .mend(Remedy::command(&[
+                "az",
+                "identity",
+                "federated-credential",
+                "list",
+                "--identity-name",
+                "IDENTITY",
+                "--resource-group",
+                "GROUP",
+            ])),
         None => finding,
     }
 }

@@ -66,13 +66,14 @@ pub enum Code {
     ///
     /// Let the node synchronize its clock.
     ClockSkew,
-    /// Whoever answered for the cloud has a certificate that is not trusted here, or none is.
+    /// Whoever answered for the cloud has a certificate that is not trusted here, or none is; or only the
+    /// variables of OpenSSL name the authorities, which the SDKs for Python do not follow.
     ///
-    /// Add the authority of the proxy that inspects traffic to the CA bundle.
+    /// Add the authority of the proxy that inspects traffic to the CA bundle, and name it in all variables.
     TlsUntrusted,
     /// The cloud is asked too often.
     ///
-    /// Make one client per process and keep it; ask for longer sessions.
+    /// Make one client per process and keep it; run fewer processes.
     Throttled,
     /// The cloud refused for a reason that has no code of its own here; its own code is in the evidence.
     ///
@@ -100,9 +101,11 @@ pub enum Code {
     ///
     /// Remove the variables of the mechanism that was left.
     AwsMixedMigration,
-    /// STS is asked at its global endpoint or without a region, or cannot be reached.
+    /// STS is asked at its global endpoint or without a region, or cannot be reached, or its name cannot be
+    /// resolved.
     ///
-    /// Set the region; in a private network make a VPC endpoint for STS in it.
+    /// Set the region; in a private network make a VPC endpoint for STS in it. Let the pod ask the cluster's
+    /// DNS.
     AwsStsEndpoint,
     /// STS refused: the role does not exist, or its trust policy does not name this ServiceAccount. STS does
     /// not say which.

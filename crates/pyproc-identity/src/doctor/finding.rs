@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Code;
+use super::remedy::quoted;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -111,6 +112,13 @@ impl Finding {
         self
     }
 
+    /// With several things to do.
+    #[must_use]
+    pub fn mend_all(mut self, remedies: impl IntoIterator<Item = Remedy>) -> Self {
+        self.remedies.extend(remedies);
+        self
+    }
+
     /// With something to do.
     #[must_use]
     pub fn mend(mut self, remedy: Remedy) -> Self {
@@ -129,12 +137,14 @@ impl Remedy {
         }
     }
 
-    /// A command.
+    /// A command of these words, each quoted where a shell would read more into it: some of them are claims
+    /// of a token, which anybody may have written.
     #[must_use]
-    pub fn shell(text: impl Into<String>) -> Self {
+    pub fn command(words: &[&str]) -> Self {
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         Self {
             kind: Kind::Shell,
-            text: text.into(),
+            text: words.join(" "),
         }
     }
 

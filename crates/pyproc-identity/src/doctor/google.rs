@@ -1,15 +1,20 @@
-//! Checks of Google's clouds, and what they refuse with.
+//! Checks of Google's clouds that need no exchange.
 
 use super::observation::{Observation, Seen, claims_lines};
 use super::{Code, Finding, Remedy, refusals, remedy};
-use crate::exchange::{ExchangeError, google};
-use crate::external_account::ExternalAccount;
+use crate::detect::Side;
+use crate::external_account::{ExternalAccount, ExternalAccountError};
 use crate::http::HttpError;
-use crate::mechanism::{Account, Cloud, Mechanism, Metadata};
+use crate::mechanism::{Account, Cloud, Mechanism, Metadata, Provider};
 
 pub(super) fn check(observation: &Observation<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match Mechanism::external_account(observation.pod) {
+    match &observation.detection.credentials {
+        Err(error @ ExternalAccountError::Unchecked { .. }) => findings.push(
+            Finding::warn(Code::GcpCredentialsFile, error.to_string())
+                .seen_all(observation.set(&["GOOGLE_APPLICATION_CREDENTIALS"]))
+                .because("SDKs may take it; whether it works can be seen only by a call of theirs"),
+        ),
         Err(error) => findings.push(
             Finding::fail(Code::GcpCredentialsFile, error.to_string())
                 .seen_all(observation.set(&["GOOGLE_APPLICATION_CREDENTIALS"]))
@@ -18,8 +23,8 @@ pub(super) fn check(observation: &Observation<'_>) -> Vec<Finding> {
         Ok(Some(file)) => {
             let seen = observation.seen.iter().find(|seen| matches!(seen.mechanism, Mechanism::ExternalAccount(_)));
             findings.push(Finding::pass(Code::GcpCredentialsFile, format!("{} is an external account", file.path.display())));
-            findings.extend(seen.and_then(Seen::claims).map(|claims| audience(claims, &file)));
-            findings.extend(stale(observation, &file));
+            findings.extend(seen.and_then(Seen::claims).map(|claims| audience(observation, claims, file)));
+            findings.extend(stale(observation, file));
         }
         // What takes the place of the metadata server comes from a file of the user's own.
         Ok(None) if observation.is_of(Cloud::Google) => findings.extend(metadata(observation)),
@@ -28,7 +33,14 @@ pub(super) fn check(observation: &Observation<'_>) -> Vec<Finding> {
     findings
 }
 
-fn audience(claims: &crate::claims::Claims, file: &ExternalAccount) -> Finding {
+fn audience(
+    observation: &Observation<'_>,
+    claims: &crate::claims::Claims,
+    file: &ExternalAccount,
+) -> Finding {
+    if observation.works(Provider::Gke) {
+        return Finding::pass(Code::GcpAudience, "the token's audience is accepted");
+    }
     let wanted = format!("https:{}", file.audience);
     if claims.is_for(&wanted) || claims.is_for(&file.audience) {
         return Finding::pass(
@@ -45,8 +57,13 @@ fn audience(claims: &crate::claims::Claims, file: &ExternalAccount) -> Finding {
     .because("it works only if the provider lists this audience among its allowed ones")
     .mend(Remedy::helm(format!(
         "cloudIdentity:\n  projectToken: true\n  gke:\n    workloadIdentityProvider: {}\n",
-        file.audience.trim_start_matches("//iam.googleapis.com/")
+        provider_value(file)
     )))
+}
+
+/// The provider as the chart's values name it.
+pub(super) fn provider_value(file: &ExternalAccount) -> String {
+    remedy::yaml(file.audience.trim_start_matches("//iam.googleapis.com/"))
 }
 
 fn stale(observation: &Observation<'_>, file: &ExternalAccount) -> Option<Finding> {
@@ -71,6 +88,8 @@ fn stale(observation: &Observation<'_>, file: &ExternalAccount) -> Option<Findin
 fn metadata(observation: &Observation<'_>) -> Vec<Finding> {
     let servers = &observation.detection.metadata;
     let found = match &servers.google {
+        // That a variable names another server is a finding of its own.
+        Err(HttpError::NotAsked { .. }) => return Vec::new(),
         Err(error) => return vec![silent(error)],
         Ok(None) => {
             return vec![
@@ -101,7 +120,8 @@ fn metadata(observation: &Observation<'_>) -> Vec<Finding> {
     findings
 }
 
-fn silent(error: &HttpError) -> Finding {
+/// The finding for a metadata server that gives no account.
+pub(super) fn silent(error: &HttpError) -> Finding {
     if error.is_silence() {
         return Finding::fail(Code::GkeNetpol, "the metadata server cannot be reached")
             .seen(error.to_string())
@@ -110,29 +130,58 @@ fn silent(error: &HttpError) -> Finding {
                 "cloudIdentity:\n  provider: gke\nnetworkPolicy:\n  enabled: true\npodAnnotations:\n  \
                  traffic.sidecar.istio.io/excludeOutboundIPRanges: 169.254.169.254/32\n",
             ))
-            .mend(Remedy::shell(
-                "kubectl --namespace NAMESPACE get networkpolicy --output yaml | grep --after-context 4 169.254.169.25",
-            ));
+            .mend(Remedy::command(&[
+                "kubectl", "--namespace", "NAMESPACE", "get", "networkpolicy", "--output", "yaml",
+            ]));
     }
-    Finding::fail(
-        Code::GkeMdsNotReady,
-        "the metadata server takes no connection",
-    )
-    .seen(error.to_string())
-    .because("in a new pod it needs some seconds; on a node pool without it, it never comes")
-    .mend(wait())
-    .mend(Remedy::shell("pyproc auth wait --timeout 60s"))
-    .mend(node_pool())
+    match error {
+        HttpError::Status { status, .. } if *status < 500 => Finding::fail(
+            Code::GkeNodeMetadata,
+            "the metadata server knows no account",
+        )
+        .seen(error.to_string())
+        .because(
+            "it is that of a machine without a service account, or workload identity is off here",
+        )
+        .mend(Remedy::helm(
+            "cloudIdentity:\n  gke:\n    nodeSelector: true\n",
+        ))
+        .mend(node_pool()),
+        HttpError::Status { .. } => {
+            Finding::fail(Code::GkeMdsNotReady, "the metadata server starts or fails")
+                .seen(error.to_string())
+                .because("in a new pod it needs some seconds")
+                .mend(wait())
+                .mend(refusals::again())
+        }
+        _ => Finding::fail(Code::GkeMdsNotReady, "the metadata server does not answer")
+            .seen(error.to_string())
+            .because(
+                "in a new pod it needs some seconds; on a node pool without it, it never comes",
+            )
+            .mend(wait())
+            .mend(refusals::again())
+            .mend(node_pool()),
+    }
 }
 
-fn wait() -> Remedy {
+/// The chart holds workers back until the identity answers.
+pub(super) fn wait() -> Remedy {
     Remedy::helm("cloudIdentity:\n  wait: true\n")
 }
 
 fn node_pool() -> Remedy {
-    Remedy::shell(
-        "gcloud container node-pools update POOL --cluster CLUSTER --workload-metadata GKE_METADATA",
-    )
+    Remedy::command(&[
+        "gcloud",
+        "container",
+        "node-pools",
+        "update",
+        "POOL",
+        "--cluster",
+        "CLUSTER",
+        "--workload-metadata",
+        "GKE_METADATA",
+    ])
 }
 
 fn whose(observation: &Observation<'_>, found: &Metadata) -> Finding {
@@ -148,15 +197,30 @@ fn whose(observation: &Observation<'_>, found: &Metadata) -> Finding {
         )
         .seen(email)
         .seen_all(addresses)
-        .because("workload identity is not there for pods with hostNetwork");
+        .because("workload identity is not there for pods with hostNetwork")
+        .mend(Remedy::command(&[
+            "kubectl",
+            "--namespace",
+            &observation.account_words().0,
+            "patch",
+            "deployment",
+            "DEPLOYMENT",
+            "--patch",
+            r#"{"spec":{"template":{"spec":{"hostNetwork":false}}}}"#,
+        ]));
     }
-    if !observation.detection.metadata.gke {
+    let machine = match observation.detection.metadata.side {
+        Side::Pod => None,
+        Side::Node => Some("it knows what GKE sets its nodes up by, which GKE's own server hides"),
+        Side::Machine => Some("it does not know instance/attributes/cluster-name"),
+    };
+    if let Some(machine) = machine {
         return Finding::fail(
             Code::GkeNodeMetadata,
             "the metadata server is that of the machine, not of GKE",
         )
         .seen(email)
-        .seen("it does not know instance/attributes/cluster-name")
+        .seen(machine)
         .because("the node pool has no GKE metadata server")
         .mend(Remedy::helm(
             "cloudIdentity:\n  gke:\n    nodeSelector: true\n",
@@ -183,7 +247,7 @@ fn whose(observation: &Observation<'_>, found: &Metadata) -> Finding {
 
 fn mismatch(observation: &Observation<'_>, found: &Metadata) -> Option<Finding> {
     let expected = observation.detection.expected.principal.as_deref()?;
-    let (namespace, account) = observation.account_words();
+    let value = remedy::yaml(expected);
     let finding = |summary: &str| {
         Finding::fail(Code::GkeAccountMismatch, summary)
             .seen(format!("the template names {expected}"))
@@ -192,172 +256,24 @@ fn mismatch(observation: &Observation<'_>, found: &Metadata) -> Option<Finding> 
         Account::Direct if expected.contains('@') => Some(
             finding("the ServiceAccount is not linked to the Google service account")
                 .because("it lacks the annotation iam.gke.io/gcp-service-account, or got it after the pod was created")
-                .mend(Remedy::helm(format!("cloudIdentity:\n  provider: gke\n  gke:\n    mode: impersonation\n    serviceAccount: {expected}\n")))
-                .mend(Remedy::shell(format!(
-                    "kubectl --namespace {namespace} annotate serviceaccount {account} iam.gke.io/gcp-service-account={expected}"
-                )))
+                .mend(Remedy::helm(format!("cloudIdentity:\n  provider: gke\n  gke:\n    mode: impersonation\n    serviceAccount: {value}\n")))
+                .mend(remedy::annotate(observation, &format!("iam.gke.io/gcp-service-account={expected}")))
                 .mend(remedy::restart(observation)),
         ),
         Account::Impersonation if expected.starts_with("system:serviceaccount:") => Some(
             finding("the ServiceAccount acts as a Google service account, and is meant to be its own principal")
                 .because("an annotation iam.gke.io/gcp-service-account was left, or the node pool hands out a node's account of its own name; look at both")
                 .mend(Remedy::helm("cloudIdentity:\n  provider: gke\n  gke:\n    mode: direct\n"))
-                .mend(Remedy::shell(format!(
-                    "kubectl --namespace {namespace} annotate serviceaccount {account} iam.gke.io/gcp-service-account-"
-                )))
+                .mend(remedy::annotate(observation, "iam.gke.io/gcp-service-account-"))
                 .mend(node_pool()),
         ),
         Account::Impersonation if expected != found.email => Some(
             finding("the metadata server speaks for another service account")
                 .because("the annotation names another one, or the node pool hands out the node's account; look at both")
-                .mend(Remedy::helm(format!("cloudIdentity:\n  gke:\n    serviceAccount: {expected}\n")))
+                .mend(Remedy::helm(format!("cloudIdentity:\n  gke:\n    serviceAccount: {value}\n")))
                 .mend(node_pool())
                 .mend(remedy::restart(observation)),
         ),
         _ => None,
-    }
-}
-
-/// The finding for a refusal of the metadata server.
-pub(super) fn metadata_refusal(
-    observation: &Observation<'_>,
-    metadata: &Metadata,
-    error: &ExchangeError,
-) -> Finding {
-    let denied = matches!(error, ExchangeError::Refused { message, .. } if message.contains("getAccessToken"));
-    let (namespace, account) = observation.account_words();
-    match error {
-        ExchangeError::Refused { .. } if denied => {
-            let project = project(&metadata.email);
-            let member = format!("serviceAccount:{project}.svc.id.goog[{namespace}/{account}]");
-            Finding::fail(Code::GkeImpersonationDenied, "the ServiceAccount may not act as the Google service account")
-                .seen(error.sentence())
-                .seen(format!("ServiceAccount: {namespace}/{account}"))
-                .because(
-                    "the service account does not exist, or its IAM policy does not name this ServiceAccount; the pool is that of \
-                     the cluster's project, by its id and not its number",
-                )
-                .mend(Remedy::helm(format!("cloudIdentity:\n  gke:\n    serviceAccount: {}\n", metadata.email)))
-                .mend(Remedy::shell(remedy::workload_identity_user(&metadata.email, &member)))
-        }
-        ExchangeError::Refused { status, .. } | ExchangeError::Unexpected { status, .. }
-            if *status >= 500 =>
-        {
-            Finding::fail(
-                Code::GkeMdsNotReady,
-                "the metadata server gives no token now",
-            )
-            .seen(error.sentence())
-            .because("it starts, or the node cannot reach sts.googleapis.com")
-            .mend(wait())
-            .mend(Remedy::shell("pyproc auth wait --timeout 60s"))
-        }
-        ExchangeError::Http(problem) => silent(problem),
-        error => refusals::other(error),
-    }
-}
-
-/// The project of a service account's address; the cluster may be in another one.
-fn project(email: &str) -> &str {
-    let domain = email
-        .split_once('@')
-        .map_or("PROJECT.", |(_, domain)| domain);
-    domain.split('.').next().unwrap_or("PROJECT")
-}
-
-/// The finding for a refusal of Google STS, or of the impersonation after it.
-pub(super) fn external_refusal(
-    seen: &Seen,
-    file: &ExternalAccount,
-    error: &ExchangeError,
-) -> Finding {
-    let (code, message) = match error {
-        ExchangeError::Http(problem) => {
-            return refusals::transport(problem).unwrap_or_else(|| {
-                Finding::fail(Code::GcpStsUnreachable, "Google STS does not answer")
-                    .seen(problem.to_string())
-                    .because(
-                        "the network has no way to it: a network policy needs a rule for port 443",
-                    )
-                    .mend(Remedy::helm("networkPolicy:\n  identityCIDRs: []\n"))
-            });
-        }
-        ExchangeError::Refused { code, message, .. } => (code.as_str(), message.as_str()),
-        error => return refusals::other(error),
-    };
-    let lines = seen.claims().map(claims_lines).unwrap_or_default();
-    let finding = |code, summary: &str| {
-        Finding::fail(code, summary)
-            .seen(error.sentence())
-            .seen(format!("provider: {}", file.audience))
-            .seen_all(lines.clone())
-    };
-    let subject = seen
-        .claims()
-        .map_or("SUBJECT", |claims| claims.subject.as_str());
-    let issuer = seen
-        .claims()
-        .map_or("ISSUER", |claims| claims.issuer.as_str());
-    let names = Names::of(&file.audience);
-    match code {
-        _ if message.contains("getAccessToken") || code == "PERMISSION_DENIED" => {
-            let account = file.service_account().unwrap_or("SERVICE_ACCOUNT");
-            let member = google::principal(&file.audience, subject);
-            finding(Code::GkeImpersonationDenied, "the ServiceAccount may not act as the Google service account")
-                .because("the service account does not exist, or its IAM policy does not name this principal; Google does not tell which")
-                .mend(Remedy::helm(format!("cloudIdentity:\n  gke:\n    serviceAccount: {account}\n")))
-                .mend(Remedy::shell(remedy::workload_identity_user(account, &member)))
-        }
-        "invalid_target" => finding(Code::GcpNoProvider, "Google knows no such workload identity pool or provider")
-            .because("its name has the project's id in place of its number, or it is deleted or disabled")
-            .mend(Remedy::helm(format!(
-                "cloudIdentity:\n  gke:\n    workloadIdentityProvider: {}\n",
-                file.audience.trim_start_matches("//iam.googleapis.com/")
-            )))
-            .mend(Remedy::shell(format!(
-                "gcloud iam workload-identity-pools providers create-oidc {} --project {} --location global \
-                 --workload-identity-pool {} --issuer-uri {} --attribute-mapping google.subject=assertion.sub",
-                names.provider,
-                names.project,
-                names.pool,
-                remedy::quoted(issuer)
-            ))),
-        "invalid_grant" | "unauthorized_client" => finding(Code::GcpTokenRefused, "Google STS refused the token")
-            .because("Google's sentence says what differs: the issuer, the audience, the signature or the provider's condition")
-            .mend(Remedy::helm(format!(
-                "cloudIdentity:\n  gke:\n    workloadIdentityProvider: {}\n",
-                file.audience.trim_start_matches("//iam.googleapis.com/")
-            )))
-            .mend(Remedy::shell(format!(
-                "gcloud iam workload-identity-pools providers update-oidc {} --project {} --location global \
-                 --workload-identity-pool {} --issuer-uri {} --allowed-audiences {}",
-                names.provider,
-                names.project,
-                names.pool,
-                remedy::quoted(issuer),
-                remedy::quoted(&seen.claims().map(|claims| claims.audiences.join(",")).unwrap_or_default())
-            ))),
-        _ => refusals::other(error),
-    }
-}
-
-/// The parts of a provider's name.
-struct Names<'a> {
-    project: &'a str,
-    pool: &'a str,
-    provider: &'a str,
-}
-
-impl<'a> Names<'a> {
-    fn of(audience: &'a str) -> Self {
-        let after = |word: &str| {
-            let mut parts = audience.split('/').skip_while(|part| *part != word);
-            parts.nth(1).filter(|part| !part.is_empty())
-        };
-        Self {
-            project: after("projects").unwrap_or("PROJECT"),
-            pool: after("workloadIdentityPools").unwrap_or("POOL"),
-            provider: after("providers").unwrap_or("PROVIDER"),
-        }
     }
 }

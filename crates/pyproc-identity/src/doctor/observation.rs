@@ -1,13 +1,17 @@
 //! What the checks look at, gathered before the first of them: files, addresses and, where it is allowed,
 //! one exchange by each mechanism.
 
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use tokio::task::JoinSet;
 
 use crate::claims::Claims;
 use crate::detect::{Detection, detect};
 use crate::exchange::{self, ExchangeError, Patience};
 use crate::mechanism::{Cloud, Mechanism, Provider};
 use crate::pod::Pod;
+use crate::secret::shown;
 use crate::token_file::{Facts, TokenFile, TokenFileError};
 
 /// A pod, seen once.
@@ -42,36 +46,14 @@ pub(super) struct Who {
 
 impl<'a> Observation<'a> {
     pub(super) async fn of(pod: &'a Pod, online: bool) -> Self {
-        let detection = detect(pod).await;
+        let detection = detect(pod, online).await;
         let mut seen: Vec<Seen> = detection
             .mechanisms
             .iter()
             .map(|mechanism| Seen::of(pod, mechanism))
             .collect();
         if online {
-            // Three mechanisms at most are ever set up; each has its three seconds at the same time.
-            let mut outcomes = [None, None, None];
-            let one = |at: usize| {
-                let mechanism = seen.get(at).map(|seen| seen.mechanism.clone());
-                async move {
-                    match mechanism {
-                        Some(mechanism) => {
-                            Some(exchange::exchange(pod, &mechanism, Patience::CHECK).await)
-                        }
-                        None => None,
-                    }
-                }
-            };
-            (outcomes[0], outcomes[1], outcomes[2]) = tokio::join!(one(0), one(1), one(2));
-            for (seen, outcome) in seen.iter_mut().zip(outcomes) {
-                seen.exchange = outcome.map(|outcome| Exchanged {
-                    ahead: outcome.ahead,
-                    result: outcome.result.map(|identity| Who {
-                        principal: identity.principal,
-                        expires: identity.expires,
-                    }),
-                });
-            }
+            exchange_all(pod, &mut seen).await;
         }
         Self {
             pod,
@@ -105,7 +87,7 @@ impl<'a> Observation<'a> {
             .filter_map(|seen| seen.claims())
             .map(|claims| claims.subject.clone());
         let mut subjects = subjects.chain(self.detection.expected.principal.clone());
-        subjects.find_map(|subject| {
+        let named = subjects.find_map(|subject| {
             let claims = Claims {
                 subject,
                 ..Claims::default()
@@ -113,7 +95,8 @@ impl<'a> Observation<'a> {
             claims
                 .service_account()
                 .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
-        })
+        });
+        named.or_else(|| self.detection.expected.service_account.clone())
     }
 
     /// The same for commands, with words to be replaced where it is not known.
@@ -122,9 +105,28 @@ impl<'a> Observation<'a> {
         self.service_account().unwrap_or_else(unknown)
     }
 
+    /// The pod's name for commands, with a word to be replaced where it is not known.
+    pub(super) fn pod_name(&self) -> String {
+        let mut names = self
+            .seen
+            .iter()
+            .filter_map(|seen| seen.claims()?.pod.clone());
+        let named = names.next();
+        named
+            .or_else(|| self.pod.variable("HOSTNAME").map(str::to_owned))
+            .unwrap_or_else(|| "POD".to_owned())
+    }
+
+    /// Whether the exchange by a mechanism of this provider went well: what was guessed before is settled.
+    pub(super) fn works(&self, provider: Provider) -> bool {
+        self.seen
+            .iter()
+            .any(|seen| seen.mechanism.provider() == provider && seen.works())
+    }
+
     pub(super) fn set(&self, variables: &[&str]) -> Vec<String> {
         let line = |name: &&str| match self.pod.variable(name) {
-            Some(value) => format!("{name}={value}"),
+            Some(value) => format!("{name}={}", shown(value)),
             None => format!("{name} is not set"),
         };
         variables.iter().map(line).collect()
@@ -144,10 +146,44 @@ impl Seen {
         }
     }
 
+    /// Whether its exchange was made and went well.
+    pub(super) fn works(&self) -> bool {
+        self.exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.result.is_ok())
+    }
+
     pub(super) fn claims(&self) -> Option<&Claims> {
         match &self.token {
             Some(Ok((claims, _))) => Some(claims),
             _ => None,
+        }
+    }
+}
+
+/// One exchange by each mechanism, all at the same time.
+async fn exchange_all(pod: &Pod, seen: &mut [Seen]) {
+    let shared = Arc::new(pod.clone());
+    let mut exchanges = JoinSet::new();
+    for (at, seen) in seen.iter().enumerate() {
+        let (pod, mechanism) = (Arc::clone(&shared), seen.mechanism.clone());
+        exchanges.spawn(async move {
+            let outcome = exchange::exchange(&pod, &mechanism, Patience::CHECK).await;
+            (at, outcome)
+        });
+    }
+    while let Some(ended) = exchanges.join_next().await {
+        // One that panicked has no outcome, and the test that made it panic says so.
+        if let Ok((at, outcome)) = ended
+            && let Some(seen) = seen.get_mut(at)
+        {
+            seen.exchange = Some(Exchanged {
+                ahead: outcome.ahead,
+                result: outcome.result.map(|identity| Who {
+                    principal: identity.principal,
+                    expires: identity.expires,
+                }),
+            });
         }
     }
 }

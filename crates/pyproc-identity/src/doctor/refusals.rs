@@ -1,10 +1,11 @@
 //! What came of the exchanges: success, the clouds' refusals, the other side's clock.
 
 use super::observation::{Exchanged, Observation, Seen, Who};
-use super::{Code, Finding, Remedy, aws_exchange, azure, google, remedy};
+use super::{Code, Finding, Remedy, aws_exchange, azure, environment, google_exchange, remedy};
 use crate::exchange::ExchangeError;
 use crate::http::HttpError;
-use crate::mechanism::Mechanism;
+use crate::mechanism::{Cloud, Mechanism, Provider};
+use crate::time::written;
 
 /// Clocks that differ by more are worth a word; by more than the second, tokens are refused.
 const SKEW: i64 = 60;
@@ -17,7 +18,7 @@ pub(super) fn check(observation: &Observation<'_>) -> Vec<Finding> {
             continue;
         };
         match result {
-            Ok(who) => findings.extend(success(seen, who)),
+            Ok(who) => findings.push(success(seen, who)),
             // The token's own finding says it.
             Err(ExchangeError::Token(_)) => {}
             Err(error) => findings.push(refusal(observation, seen, error)),
@@ -32,43 +33,32 @@ fn refusal(observation: &Observation<'_>, seen: &Seen, error: &ExchangeError) ->
         Mechanism::EksIrsa(irsa) => aws_exchange::irsa(observation, seen, irsa, error),
         Mechanism::EksPodIdentity(_) => aws_exchange::agent(observation, seen, error),
         Mechanism::AksWorkloadIdentity(entra) => azure::refusal(observation, seen, entra, error),
-        Mechanism::ExternalAccount(file) => google::external_refusal(seen, file, error),
-        Mechanism::GkeMetadata(metadata) => google::metadata_refusal(observation, metadata, error),
+        Mechanism::ExternalAccount(file) => {
+            google_exchange::external_refusal(observation, seen, file, error)
+        }
+        Mechanism::GkeMetadata(metadata) => {
+            google_exchange::metadata_refusal(observation, metadata, error)
+        }
     }
 }
 
-fn success(seen: &Seen, who: &Who) -> Option<Finding> {
+fn success(seen: &Seen, who: &Who) -> Finding {
     let principal = who
         .principal
         .as_deref()
         .unwrap_or("an identity without a name");
-    let until = who.expires.map_or_else(String::new, |time| {
-        format!(" until {}", humantime::format_rfc3339_seconds(time))
-    });
-    let summary = format!("the cloud sees {principal}{until}");
-    Some(match &seen.mechanism {
-        Mechanism::EksIrsa(irsa) => {
-            let same = remedy::role(&irsa.role)
-                .is_some_and(|role| principal.contains(&format!(":assumed-role/{}/", role.last())));
-            if same || who.principal.is_none() {
-                Finding::pass(Code::AwsTrustMismatch, summary)
-            } else {
-                Finding::fail(
-                    Code::NodeIdentityFallback,
-                    "STS sees another role than the pod's",
-                )
-                .seen(format!("AWS_ROLE_ARN={}", irsa.role))
-                .seen(format!("STS sees {principal}"))
-                .mend(Remedy::helm(
-                    "extraEnv:\n  - name: AWS_EC2_METADATA_DISABLED\n    value: \"true\"\n",
-                ))
-            }
-        }
-        Mechanism::EksPodIdentity(_) => Finding::pass(Code::AwsNoAssociation, summary),
-        Mechanism::AksWorkloadIdentity(_) => Finding::pass(Code::AzNoMatchingFic, summary),
-        Mechanism::ExternalAccount(_) => Finding::pass(Code::GcpTokenRefused, summary),
-        Mechanism::GkeMetadata(_) => Finding::pass(Code::GkeImpersonationDenied, summary),
-    })
+    let until = who
+        .expires
+        .map_or_else(String::new, |time| format!(" until {}", written(time)));
+    // The code of the refusal that did not come.
+    let code = match &seen.mechanism {
+        Mechanism::EksIrsa(_) => Code::AwsTrustMismatch,
+        Mechanism::EksPodIdentity(_) => Code::AwsNoAssociation,
+        Mechanism::AksWorkloadIdentity(_) => Code::AzNoMatchingFic,
+        Mechanism::ExternalAccount(_) => Code::GcpTokenRefused,
+        Mechanism::GkeMetadata(_) => Code::GkeImpersonationDenied,
+    };
+    Finding::pass(code, format!("the cloud sees {principal}{until}"))
 }
 
 fn clock(ahead: i64) -> Finding {
@@ -87,41 +77,95 @@ fn clock(ahead: i64) -> Finding {
     };
     finding
         .because("the node does not synchronize its clock")
-        .mend(Remedy::shell("chronyc makestep"))
+        .mend(remedy::set_clock())
 }
 
 /// What no cloud's rules explain.
-pub(super) fn other(error: &ExchangeError) -> Finding {
+pub(super) fn other(observation: &Observation<'_>, error: &ExchangeError) -> Finding {
     match error {
-        ExchangeError::Refused { status: 429, .. } => {
-            Finding::fail(Code::Throttled, "the cloud is asked too often").seen(error.sentence())
-        }
+        ExchangeError::Refused { status: 429, .. } => throttled(error),
         ExchangeError::Refused { .. } => {
-            Finding::fail(Code::ExchangeRefused, "the cloud refused the token")
-                .seen(error.sentence())
+            let finding = Finding::fail(Code::ExchangeRefused, "the cloud refused the token")
+                .seen(error.sentence());
+            if error.try_again_after(1).is_some() {
+                return finding
+                    .because("the cloud calls that temporary")
+                    .mend(again());
+            }
+            finding.because("the cloud's own words are all that is known of it; look its code up")
         }
-        ExchangeError::Http(problem) => transport(problem).unwrap_or_else(|| {
-            Finding::fail(Code::ExchangeFailed, "the cloud did not answer")
-                .seen(problem.to_string())
-        }),
-        error => Finding::fail(Code::ExchangeFailed, "the exchange failed").seen(error.sentence()),
+        ExchangeError::Http(problem) => {
+            transport(observation, problem).unwrap_or_else(|| unanswered(problem.to_string()))
+        }
+        ExchangeError::Unsafe { .. } => {
+            Finding::fail(Code::ExchangeFailed, "the token would be given away")
+                .seen(error.sentence())
+                .because("a variable or a file of the pod sends it to another place than the cloud")
+        }
+        error => unanswered(error.sentence()),
     }
 }
 
+fn unanswered(seen: String) -> Finding {
+    Finding::fail(Code::ExchangeFailed, "the cloud did not answer as it does")
+        .seen(seen)
+        .because("something else answers in its place, or ends the connection; a second try may fare better")
+        .mend(again())
+}
+
+/// Tries for a while.
+pub(super) fn again() -> Remedy {
+    Remedy::command(&["pyproc", "auth", "wait", "--timeout", "60s"])
+}
+
+/// The cloud is asked too often.
+pub(super) fn throttled(error: &ExchangeError) -> Finding {
+    Finding::fail(Code::Throttled, "the cloud is asked too often")
+        .seen(error.sentence())
+        .because("every client of every process exchanges its own token; make one client per process and keep it")
+        // Fewer processes ask less often.
+        .mend(Remedy::helm("config:\n  workers: 1\n"))
+        .mend(again())
+}
+
+/// A host that no exchange can be made without does not answer: its name, or the way to it.
+pub(super) fn no_way(finding: Finding, error: &HttpError, otherwise: &str) -> Finding {
+    let finding = finding.seen(error.to_string());
+    if matches!(error, HttpError::Resolve { .. }) {
+        return finding
+            .because("its name is not resolved: the cluster's DNS does not answer or does not know it, or a network policy has no rule for port 53")
+            .mend(Remedy::helm("networkPolicy:\n  enabled: true\n"))
+            .mend(Remedy::command(&[
+                "kubectl", "--namespace", "kube-system", "get", "pods", "--selector", "k8s-app=kube-dns",
+            ]));
+    }
+    finding
+        .because(otherwise)
+        .mend(Remedy::helm("networkPolicy:\n  identityCIDRs: []\n"))
+}
+
 /// Failures on the way that mean the same for every cloud.
-pub(super) fn transport(error: &HttpError) -> Option<Finding> {
+pub(super) fn transport(observation: &Observation<'_>, error: &HttpError) -> Option<Finding> {
     match error {
         HttpError::Tls { .. } | HttpError::Roots { .. } => Some(
             Finding::fail(Code::TlsUntrusted, "the cloud's certificate is not trusted here")
                 .seen(error.to_string())
                 .because("a proxy inspects the traffic with an authority of its own, or the image has no ca-certificates")
-                .mend(Remedy::helm(
-                    "extraEnv:\n  - name: SSL_CERT_FILE\n    value: /etc/ca/ca.crt\n  - name: REQUESTS_CA_BUNDLE\n    value: /etc/ca/ca.crt\n  \
-                     - name: AWS_CA_BUNDLE\n    value: /etc/ca/ca.crt\n",
-                )),
+                .mend(environment::bundle()),
         ),
         HttpError::Proxy { .. } => Some(
-            Finding::fail(Code::ExchangeFailed, "the proxy did not let the request through").seen(error.to_string()),
+            Finding::fail(Code::ExchangeFailed, "the proxy did not let the request through")
+                .seen(error.to_string())
+                .seen_all(observation.set(&["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]))
+                .because("the proxy has to allow the clouds' names, or they have to be reached without it")
+                .mend(environment::no_proxy_remedy(&environment::no_proxy(
+                    observation,
+                    &[match observation.provider().map(Provider::cloud) {
+                        Some(Cloud::Google) => ".googleapis.com",
+                        Some(Cloud::Azure) => "login.microsoftonline.com",
+                        Some(Cloud::Aws) | None => ".amazonaws.com",
+                    }],
+                ))),
         ),
         _ => None,
     }

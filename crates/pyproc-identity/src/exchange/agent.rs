@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{AwsKeys, Clock, Credential, ExchangeError, Identity, aws};
-use crate::http::{Client, Limits, Request};
+use super::{AwsKeys, Budget, Clock, Credential, ExchangeError, Identity, aws, unexpected};
+use crate::http::{self, Client, Request};
 use crate::mechanism::PodIdentity;
 use crate::pod::Pod;
 use crate::secret::{Secret, scrubbed};
@@ -16,7 +16,7 @@ pub(super) async fn credentials(
     pod: &Pod,
     client: &Client<'_>,
     agent: &PodIdentity,
-    limits: Limits,
+    budget: Budget,
     clock: &mut Clock,
 ) -> Result<Identity, ExchangeError> {
     if !is_allowed(&agent.url) {
@@ -37,26 +37,22 @@ pub(super) async fn credentials(
     let request = Request::get(agent.url.as_str())
         .authorization("", &file.token)
         .direct();
-    let answer = client.send(request, limits).await?;
+    let answer = client.send(request, budget.left()).await?;
     clock.hear(answer.date());
-    let host = aws::host(&agent.url);
     if !answer.is_success() {
         let (code, message) = parse_error(&answer.text());
         let message = scrubbed(&message, &[&file.token]);
         return Err(ExchangeError::Refused {
-            host,
+            host: http::host(&agent.url),
             status: answer.status,
             code,
             message,
             retry_after: answer.retry_after(),
         });
     }
-    let session = parse(&answer.body).map_err(|problem| ExchangeError::Unexpected {
-        host,
-        status: answer.status,
-        problem,
-    })?;
-    let caller = aws::caller(pod, client, &session.keys, limits).await;
+    let session =
+        parse(&answer.body).map_err(|problem| unexpected(&agent.url, &answer, problem))?;
+    let caller = aws::caller(pod, client, &session.keys, budget.left()).await;
     // The agent does not say whose keys these are; without STS it stays open.
     Ok(Identity {
         principal: caller.ok(),
@@ -115,7 +111,7 @@ pub fn parse(json: &[u8]) -> Result<aws::Session, String> {
 pub fn parse_error(text: &str) -> (String, String) {
     let word = text
         .split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|word| word.len() > 9 && word.ends_with("Exception"));
+        .find(|word| (10..=80).contains(&word.len()) && word.ends_with("Exception"));
     (word.unwrap_or("refused").to_owned(), text.trim().to_owned())
 }
 
@@ -130,6 +126,8 @@ mod tests {
         assert!(parse(b"{}").is_err());
         let text = "(ResourceNotFoundException): No association found for this service account";
         assert_eq!(parse_error(text).0, "ResourceNotFoundException");
+        let long = format!("{}Exception", "x".repeat(100));
+        assert_eq!(parse_error(&long).0, "refused");
     }
 
     #[test]

@@ -4,88 +4,21 @@ use std::time::SystemTime;
 
 use roxmltree::{Document, Node};
 
-use super::{AwsKeys, Clock, Credential, ExchangeError, Identity, is_safe, signature};
-use crate::http::{Answer, Client, Limits, Request};
+use super::endpoint::Endpoint;
+use super::{
+    AwsKeys, Budget, Clock, Credential, ExchangeError, Identity, is_safe, signature, unexpected,
+};
+use crate::http::{self, Answer, Client, Limits, Request};
 use crate::mechanism::Irsa;
 use crate::pod::Pod;
 use crate::secret::{Secret, scrubbed};
 use crate::token_file::TokenFile;
 
-/// Where the pod's environment sends requests to STS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The URL, with its slash at the end.
-    pub url: String,
-    /// The region that requests are signed for.
-    pub region: String,
-}
-
-impl Endpoint {
-    /// As the SDKs choose it: an endpoint of the environment, the region's, else the global one.
-    #[must_use]
-    pub fn of(pod: &Pod) -> Self {
-        let region = region(pod);
-        let configured = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]
-            .into_iter()
-            .find_map(|name| pod.variable(name));
-        let url = match (
-            configured.filter(|_| !pod.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")),
-            region,
-        ) {
-            (Some(url), _) => format!("{}/", url.trim_end_matches('/')),
-            (None, Some(region)) if !is_legacy(pod) => regional(pod, region),
-            (None, _) => "https://sts.amazonaws.com/".to_owned(),
-        };
-        Self {
-            url,
-            region: region.unwrap_or("us-east-1").to_owned(),
-        }
-    }
-}
-
-/// The pod's region.
-#[must_use]
-pub fn region(pod: &Pod) -> Option<&str> {
-    ["AWS_REGION", "AWS_DEFAULT_REGION"]
-        .into_iter()
-        .find_map(|name| pod.variable(name))
-}
-
-/// Whether the environment asks for the global endpoint.
-#[must_use]
-pub fn is_legacy(pod: &Pod) -> bool {
-    pod.variable("AWS_STS_REGIONAL_ENDPOINTS")
-        .is_some_and(|value| value.eq_ignore_ascii_case("legacy"))
-}
-
-fn regional(pod: &Pod, region: &str) -> String {
-    // A region is part of a host's name here.
-    let region: String = region
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .collect();
-    let fips = if pod.is_true("AWS_USE_FIPS_ENDPOINT") {
-        "-fips"
-    } else {
-        ""
-    };
-    let domain = match region.split('-').next() {
-        Some("cn") if pod.is_true("AWS_USE_DUALSTACK_ENDPOINT") => "api.amazonwebservices.com.cn",
-        Some("cn") => "amazonaws.com.cn",
-        Some("eusc") => "amazonaws.eu",
-        _ if region.starts_with("us-iso-") => "c2s.ic.gov",
-        _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
-        _ if pod.is_true("AWS_USE_DUALSTACK_ENDPOINT") => "api.aws",
-        _ => "amazonaws.com",
-    };
-    format!("https://sts{fips}.{region}.{domain}/")
-}
-
 pub(super) async fn assume_role(
     pod: &Pod,
     client: &Client<'_>,
     irsa: &Irsa,
-    limits: Limits,
+    budget: Budget,
     clock: &mut Clock,
 ) -> Result<Identity, ExchangeError> {
     let file = TokenFile::read(pod, &irsa.token_file)?;
@@ -106,7 +39,7 @@ pub(super) async fn assume_role(
             ("WebIdentityToken", file.token.expose()),
         ],
     );
-    let answer = client.send(request, limits).await?;
+    let answer = client.send(request, budget.left()).await?;
     clock.hear(answer.date());
     if !answer.is_success() {
         return Err(refusal(&endpoint.url, &answer, &[&file.token]));
@@ -131,6 +64,10 @@ pub async fn caller(
     limits: Limits,
 ) -> Result<String, ExchangeError> {
     let endpoint = Endpoint::of(pod);
+    // The session's token goes along.
+    if !is_safe(&endpoint.url) {
+        return Err(ExchangeError::Unsafe { url: endpoint.url });
+    }
     let (request, secrets) = signature::get_caller_identity(&endpoint, keys, pod.now());
     let answer = client.send(request, limits).await?;
     if !answer.is_success() {
@@ -143,7 +80,7 @@ pub async fn caller(
 fn refusal(url: &str, answer: &Answer, secrets: &[&Secret]) -> ExchangeError {
     match parse_error(&answer.text()) {
         Ok((code, message)) => ExchangeError::Refused {
-            host: host(url),
+            host: http::host(url),
             status: answer.status,
             code,
             message: scrubbed(&message, secrets),
@@ -151,20 +88,6 @@ fn refusal(url: &str, answer: &Answer, secrets: &[&Secret]) -> ExchangeError {
         },
         Err(problem) => unexpected(url, answer, problem),
     }
-}
-
-fn unexpected(url: &str, answer: &Answer, problem: String) -> ExchangeError {
-    ExchangeError::Unexpected {
-        host: host(url),
-        status: answer.status,
-        problem,
-    }
-}
-
-/// The host of a URL, for messages.
-pub(super) fn host(url: &str) -> String {
-    let after = url.split_once("://").map_or(url, |(_, after)| after);
-    after.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// What AssumeRoleWithWebIdentity answers.
@@ -281,40 +204,6 @@ mod tests {
             )
         );
         assert_eq!(parse_error("<html>").unwrap_err(), "it is no XML at line 1");
-    }
-
-    #[test]
-    fn the_endpoint_follows_the_region_and_the_partition() {
-        let of = |variables: &[(&str, &str)]| {
-            let given = variables
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            Endpoint::of(&Pod::default().with_variables(given)).url
-        };
-        assert_eq!(of(&[]), "https://sts.amazonaws.com/");
-        assert_eq!(
-            of(&[("AWS_REGION", "eu-west-1")]),
-            "https://sts.eu-west-1.amazonaws.com/"
-        );
-        assert_eq!(
-            of(&[("AWS_DEFAULT_REGION", "cn-north-1")]),
-            "https://sts.cn-north-1.amazonaws.com.cn/"
-        );
-        assert_eq!(
-            of(&[
-                ("AWS_REGION", "us-gov-west-1"),
-                ("AWS_USE_FIPS_ENDPOINT", "true")
-            ]),
-            "https://sts-fips.us-gov-west-1.amazonaws.com/"
-        );
-        assert_eq!(
-            of(&[
-                ("AWS_REGION", "us-east-1"),
-                ("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-            ]),
-            "https://sts.amazonaws.com/"
-        );
-        assert_eq!(of(&[("AWS_ENDPOINT_URL", "https://x:1")]), "https://x:1/");
     }
 
     proptest! {

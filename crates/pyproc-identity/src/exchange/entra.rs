@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Clock, Credential, ExchangeError, Identity, aws, is_safe};
+use super::{Budget, Clock, Credential, ExchangeError, Identity, is_safe, unexpected};
 use crate::claims::Claims;
-use crate::http::{Answer, Client, Limits, Request};
+use crate::http::{self, Answer, Client, Request};
 use crate::mechanism::Entra;
 use crate::pod::Pod;
 use crate::secret::{Secret, scrubbed};
@@ -16,7 +16,7 @@ pub(super) async fn token(
     pod: &Pod,
     client: &Client<'_>,
     entra: &Entra,
-    limits: Limits,
+    budget: Budget,
     clock: &mut Clock,
 ) -> Result<Identity, ExchangeError> {
     let file = TokenFile::read(pod, &entra.token_file)?;
@@ -34,7 +34,7 @@ pub(super) async fn token(
             ("scope", scope(&entra.authority)),
         ],
     );
-    let answer = client.send(request, limits).await?;
+    let answer = client.send(request, budget.left()).await?;
     clock.hear(answer.date());
     if !answer.is_success() {
         return Err(refusal(&url, &answer, &file.token));
@@ -66,7 +66,7 @@ fn url(entra: &Entra) -> String {
 
 /// The cloud's own management interface: a token for it needs no role.
 fn scope(authority: &str) -> &'static str {
-    match aws::host(authority).as_str() {
+    match http::host(authority).as_str() {
         "login.microsoftonline.us" => "https://management.usgovcloudapi.net/.default",
         "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => {
             "https://management.chinacloudapi.cn/.default"
@@ -78,21 +78,13 @@ fn scope(authority: &str) -> &'static str {
 fn refusal(url: &str, answer: &Answer, token: &Secret) -> ExchangeError {
     match parse_error(&answer.body) {
         Ok((code, message)) => ExchangeError::Refused {
-            host: aws::host(url),
+            host: http::host(url),
             status: answer.status,
             code,
             message: scrubbed(&message, &[token]),
             retry_after: answer.retry_after(),
         },
         Err(problem) => unexpected(url, answer, problem),
-    }
-}
-
-fn unexpected(url: &str, answer: &Answer, problem: String) -> ExchangeError {
-    ExchangeError::Unexpected {
-        host: aws::host(url),
-        status: answer.status,
-        problem,
     }
 }
 

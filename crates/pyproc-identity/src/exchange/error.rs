@@ -1,8 +1,10 @@
 //! [`ExchangeError`]: why there is no credential.
 
+use std::error::Error;
 use std::time::Duration;
 
 use crate::http::HttpError;
+use crate::secret::shown;
 use crate::token_file::TokenFileError;
 
 /// Why there is no credential. The provider's own code is kept, its message without secrets.
@@ -40,16 +42,10 @@ pub enum ExchangeError {
         problem: String,
     },
     /// The environment asks for a request that would give the token away.
-    #[error("{url} is neither https nor on this machine: the token is not sent there")]
+    #[error("{} is neither https nor on this machine: the token is not sent there", shown(.url))]
     Unsafe {
         /// The URL.
         url: String,
-    },
-    /// All tries together took too long.
-    #[error("there was no answer within {after:?}")]
-    OutOfTime {
-        /// The time.
-        after: Duration,
     },
 }
 
@@ -66,12 +62,19 @@ const TEMPORARY: &[&str] = &[
     "temporarily_unavailable",
 ];
 
+/// The pause after so many tries: twice the one before, five seconds at most.
+pub(crate) fn growing(tries: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(250);
+    const LONGEST: Duration = Duration::from_secs(5);
+    let times = 2u32.saturating_pow(tries.saturating_sub(1));
+    FIRST.saturating_mul(times).min(LONGEST)
+}
+
 impl ExchangeError {
     /// How long to wait before the try after this one, if another may fare better.
     #[must_use]
     pub fn try_again_after(&self, tries: u32) -> Option<Duration> {
-        const FIRST: Duration = Duration::from_millis(250);
-        let growing = FIRST.saturating_mul(2u32.saturating_pow(tries.saturating_sub(1)));
+        let growing = growing(tries);
         match self {
             Self::Http(error) => error.is_transient().then_some(growing),
             Self::Refused {
@@ -92,26 +95,16 @@ impl ExchangeError {
             Self::Token(TokenFileError::Missing { .. } | TokenFileError::Empty { .. }) => {
                 Some(growing)
             }
-            Self::Token(_) | Self::Unsafe { .. } | Self::OutOfTime { .. } => None,
+            Self::Token(_) | Self::Unsafe { .. } => None,
         }
     }
 
-    /// The provider's code.
-    #[must_use]
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, .. } => Some(code),
-            _ => None,
-        }
-    }
-
-    /// The whole chain in one sentence.
+    /// The sentence that says most: that of the cause, where there is one.
     #[must_use]
     pub fn sentence(&self) -> String {
-        match self {
-            Self::Token(error) => error.to_string(),
-            Self::Http(error) => error.to_string(),
-            error => error.to_string(),
+        match self.source() {
+            Some(cause) => cause.to_string(),
+            None => self.to_string(),
         }
     }
 }

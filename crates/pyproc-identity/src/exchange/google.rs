@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::{Clock, Credential, ExchangeError, Identity, aws, entra, is_safe};
+use super::{Budget, Clock, Credential, ExchangeError, Identity, entra, is_safe, unexpected};
 use crate::external_account::ExternalAccount;
-use crate::http::{Answer, Client, Limits, Request};
+use crate::http::{self, Answer, Client, Request};
 use crate::pod::Pod;
 use crate::secret::{Secret, scrubbed};
 use crate::token_file::TokenFile;
@@ -17,7 +17,7 @@ pub(super) async fn token(
     pod: &Pod,
     client: &Client<'_>,
     file: &ExternalAccount,
-    limits: Limits,
+    budget: Budget,
     clock: &mut Clock,
 ) -> Result<Identity, ExchangeError> {
     let urls = [Some(&file.token_url), file.impersonation_url.as_ref()];
@@ -42,7 +42,7 @@ pub(super) async fn token(
             ("subject_token_type", &file.token_type),
         ],
     );
-    let answer = client.send(request, limits).await?;
+    let answer = client.send(request, budget.left()).await?;
     clock.hear(answer.date());
     if !answer.is_success() {
         return Err(refusal(&file.token_url, &answer, &[&mounted.token]));
@@ -61,7 +61,7 @@ pub(super) async fn token(
     let body = format!(r#"{{"scope":["{SCOPE}"],"lifetime":"3600s"}}"#);
     let request = Request::post(url.as_str(), "application/json", body.into_bytes())
         .authorization("Bearer ", &token.access_token);
-    let answer = client.send(request, limits).await?;
+    let answer = client.send(request, budget.left()).await?;
     if !answer.is_success() {
         return Err(refusal(
             url,
@@ -94,19 +94,11 @@ pub(super) fn refusal(url: &str, answer: &Answer, secrets: &[&Secret]) -> Exchan
     let (code, message) = parse_error(&answer.body);
     let message = scrubbed(&message, secrets);
     ExchangeError::Refused {
-        host: aws::host(url),
+        host: http::host(url),
         status: answer.status,
         code,
         message,
         retry_after: answer.retry_after(),
-    }
-}
-
-pub(super) fn unexpected(url: &str, answer: &Answer, problem: String) -> ExchangeError {
-    ExchangeError::Unexpected {
-        host: aws::host(url),
-        status: answer.status,
-        problem,
     }
 }
 

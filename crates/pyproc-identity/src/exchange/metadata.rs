@@ -1,6 +1,6 @@
 //! The metadata server of Google's clouds: whose account, and its token.
 
-use super::{Clock, Credential, ExchangeError, Identity, entra, google};
+use super::{Budget, Clock, Credential, ExchangeError, Identity, entra, google, unexpected};
 use crate::http::{Answer, Client, HttpError, Limits, Request};
 use crate::mechanism::{Account, Metadata};
 use crate::pod::Pod;
@@ -34,45 +34,57 @@ pub fn is_google(answer: &Answer) -> bool {
 /// Asks for the account; nothing when another cloud's metadata server answers.
 ///
 /// # Errors
-/// When nobody answers.
+/// When nobody answers, or the server does not say.
 pub async fn account(
     client: &Client<'_>,
     host: &str,
     limits: Limits,
 ) -> Result<Option<Metadata>, HttpError> {
-    let answer = client
-        .send(
-            request(host, "instance/service-accounts/default/email"),
-            limits,
-        )
-        .await?;
-    if !is_google(&answer) || !answer.is_success() {
+    let ask = |path| client.send(request(host, path), limits);
+    let (answer, project) = tokio::join!(
+        ask("instance/service-accounts/default/email"),
+        ask("project/project-id")
+    );
+    let answer = answer?;
+    if !is_google(&answer) {
         return Ok(None);
+    }
+    if !answer.is_success() {
+        return Err(HttpError::Status {
+            host: host.to_owned(),
+            status: answer.status,
+        });
     }
     let Some(email) = parse_text(&answer.body) else {
         return Ok(None);
     };
+    let project = project
+        .ok()
+        .filter(|answer| answer.is_success() && is_google(answer));
     Ok(Some(Metadata {
         host: host.to_owned(),
         account: Account::of(&email),
         email,
+        project: project.and_then(|answer| parse_text(&answer.body)),
     }))
 }
 
 pub(super) async fn token(
     client: &Client<'_>,
     metadata: &Metadata,
-    limits: Limits,
+    budget: Budget,
     clock: &mut Clock,
 ) -> Result<Identity, ExchangeError> {
     let path = "instance/service-accounts/default/token";
-    let answer = client.send(request(&metadata.host, path), limits).await?;
+    let answer = client
+        .send(request(&metadata.host, path), budget.left())
+        .await?;
     clock.hear(answer.date());
     if !answer.is_success() {
         return Err(google::refusal(&metadata.host, &answer, &[]));
     }
     let token = entra::parse(&answer.body)
-        .map_err(|problem| google::unexpected(&metadata.host, &answer, problem))?;
+        .map_err(|problem| unexpected(&metadata.host, &answer, problem))?;
     Ok(Identity {
         principal: Some(metadata.email.clone()),
         expires: clock.after(token.expires_in),

@@ -5,10 +5,13 @@ use std::time::SystemTime;
 
 use ring::{digest, hmac};
 
+use zeroize::Zeroizing;
+
 use super::AwsKeys;
-use super::aws::{Endpoint, host};
-use crate::http::Request;
+use super::endpoint::Endpoint;
+use crate::http::{Request, host};
 use crate::secret::Secret;
+use crate::time::written;
 
 const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 const TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -39,9 +42,9 @@ fn authorization(host: &str, region: &str, keys: &AwsKeys, time: &str) -> Secret
     );
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
-        hash(&zeroize::Zeroizing::new(canonical))
+        hash(&Zeroizing::new(canonical))
     );
-    let first = zeroize::Zeroizing::new(format!("AWS4{}", keys.secret.expose()));
+    let first = Zeroizing::new(format!("AWS4{}", keys.secret.expose()));
     let key = chain(first.as_bytes(), &[day, region, "sts", "aws4_request"]);
     let signature = hex(sign(&key, &to_sign).as_ref());
     Secret::new(format!(
@@ -51,9 +54,10 @@ fn authorization(host: &str, region: &str, keys: &AwsKeys, time: &str) -> Secret
 }
 
 /// Each part signed with what came of the one before it.
-fn chain(first: &[u8], parts: &[&str]) -> Vec<u8> {
-    parts.iter().fold(first.to_vec(), |key, part| {
-        sign(&key, part).as_ref().to_vec()
+fn chain(first: &[u8], parts: &[&str]) -> Zeroizing<Vec<u8>> {
+    let first = Zeroizing::new(first.to_vec());
+    parts.iter().fold(first, |key, part| {
+        Zeroizing::new(sign(&key, part).as_ref().to_vec())
     })
 }
 
@@ -75,8 +79,10 @@ fn hex(bytes: &[u8]) -> String {
 
 /// `20261124T195500Z`.
 fn stamp(time: SystemTime) -> String {
-    let text = humantime::format_rfc3339_seconds(time).to_string();
-    text.chars().filter(|c| !"-:".contains(*c)).collect()
+    written(time)
+        .chars()
+        .filter(|c| !"-:".contains(*c))
+        .collect()
 }
 
 #[cfg(test)]

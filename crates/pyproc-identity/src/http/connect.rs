@@ -10,10 +10,12 @@ use hyper::header::{HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, pki_types::ServerName};
+use zeroize::Zeroizing;
 
 use super::proxy::Proxy;
 use super::{Client, HttpError};
+use crate::secret::{scrubbed, shown};
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -40,7 +42,7 @@ impl Client<'_> {
         limit: Duration,
     ) -> Result<Connection, HttpError> {
         let bad = || HttpError::Url {
-            url: url.to_string(),
+            url: shown(&url.to_string()),
         };
         let host = host(url).ok_or_else(bad)?;
         let tls = match url.scheme_str() {
@@ -90,42 +92,36 @@ impl Client<'_> {
     }
 
     async fn tcp(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, HttpError> {
-        let late = |_| HttpError::TimedOut {
-            host: host.to_owned(),
-            connecting: true,
-            after: limit,
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => resolved(host, port, limit).await?,
         };
-        tokio::time::timeout(limit, self.any_address(host, port))
-            .await
-            .map_err(late)?
+        self.any_of(host, &addresses, limit).await
     }
 
-    /// The first address of the host that takes a connection.
-    async fn any_address(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
-        let unresolved = |problem: &str| HttpError::Resolve {
-            host: host.to_owned(),
-            problem: problem.to_owned(),
-        };
-        let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => {
-                let found = tokio::net::lookup_host((host, port)).await;
-                found
-                    .map_err(|error| unresolved(&error.to_string()))?
-                    .collect()
-            }
-        };
-        let mut last = unresolved("there is none");
+    /// The first of these addresses that takes a connection. Each has its part of the time, so that one
+    /// without a way to it, as an IPv6 address often is, leaves some to the others.
+    pub(super) async fn any_of(
+        &self,
+        host: &str,
+        addresses: &[SocketAddr],
+        limit: Duration,
+    ) -> Result<TcpStream, HttpError> {
+        let each = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+        let mut last = unresolved(host, "there is none");
         for address in addresses {
-            match TcpStream::connect(self.pod.address(address)).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => {
-                    last = HttpError::Connect {
-                        host: host.to_owned(),
-                        refused: error.kind() == io::ErrorKind::ConnectionRefused,
-                        problem: error.to_string(),
-                    }
-                }
+            let connecting = TcpStream::connect(self.pod.address(*address));
+            last = match tokio::time::timeout(each, connecting).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => HttpError::Connect {
+                    host: host.to_owned(),
+                    problem: error.to_string(),
+                },
+                Err(_) => HttpError::TimedOut {
+                    host: host.to_owned(),
+                    connecting: true,
+                    after: each,
+                },
             }
         }
         Err(last)
@@ -139,11 +135,38 @@ impl Client<'_> {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|error| untrusted(error.to_string()))?;
         let connector = TlsConnector::from(self.tls()?);
-        let stream = connector
-            .connect(name, stream)
-            .await
-            .map_err(|error| untrusted(deepest(&error)))?;
+        let failed = |error: io::Error| match error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<rustls::Error>())
+        {
+            Some(cause) => untrusted(cause.to_string()),
+            // The other side, or what stands before it, hung up: that is nobody's distrust.
+            None => HttpError::Lost {
+                host: host.to_owned(),
+                problem: format!("during the TLS handshake: {}", deepest(&error)),
+            },
+        };
+        let stream = connector.connect(name, stream).await.map_err(failed)?;
         Ok(Box::new(stream))
+    }
+}
+
+fn unresolved(host: &str, problem: &str) -> HttpError {
+    HttpError::Resolve {
+        host: host.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+/// The addresses of a name. A resolver that does not answer is told apart from a host that does not.
+async fn resolved(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, HttpError> {
+    match tokio::time::timeout(limit, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(unresolved(host, &error.to_string())),
+        Err(_) => Err(unresolved(
+            host,
+            &format!("no answer from DNS within {limit:?}"),
+        )),
     }
 }
 
@@ -164,9 +187,13 @@ async fn tunnel(
     } else {
         host.to_owned()
     };
-    let mut head =
-        format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
-    if let Some(value) = proxy.authorization() {
+    let line = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
+    let authorization = proxy.authorization();
+    let room = authorization.as_ref().map_or(0, |value| value.len() + 32);
+    // All of it in one place that is wiped: it does not grow.
+    let mut head = Zeroizing::new(Vec::with_capacity(line.len() + room + 8));
+    head.extend_from_slice(line.as_bytes());
+    if let Some(value) = authorization {
         head.extend_from_slice(b"Proxy-Authorization: ");
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
@@ -192,7 +219,7 @@ async fn tunnel(
         .split(|byte| *byte == b'\r')
         .next()
         .unwrap_or_default();
-    let line = String::from_utf8_lossy(line).into_owned();
+    let line = scrubbed(&String::from_utf8_lossy(line), &[]);
     match line.split(' ').nth(1) {
         Some(status) if status.starts_with('2') => Ok(()),
         _ => Err(failed(format!(

@@ -27,8 +27,20 @@ pub enum HttpError {
         host: String,
         /// What the operating system says.
         problem: String,
-        /// Whether something answered that nobody listens.
-        refused: bool,
+    },
+    /// A server that should have told something answered with a status of failure.
+    #[error("{host} answers with HTTP {status}")]
+    Status {
+        /// The host.
+        host: String,
+        /// The status.
+        status: u16,
+    },
+    /// The host is not on this machine, and nobody else may be asked.
+    #[error("{host} is not on this machine and was not asked")]
+    NotAsked {
+        /// The host.
+        host: String,
     },
     /// No answer came in time.
     #[error(
@@ -92,7 +104,9 @@ impl HttpError {
             | Self::Connect { .. }
             | Self::TimedOut { .. }
             | Self::Lost { .. } => true,
+            Self::Status { status, .. } => *status >= 500,
             Self::Url { .. }
+            | Self::NotAsked { .. }
             | Self::Tls { .. }
             | Self::Roots { .. }
             | Self::Proxy { .. }
@@ -100,9 +114,15 @@ impl HttpError {
         }
     }
 
-    /// Whether packets were dropped on the way, as a network policy does.
+    /// Whether packets were dropped on the way, as a network policy does: not even a connection stood.
     #[must_use]
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::TimedOut { .. })
+        matches!(
+            self,
+            Self::TimedOut {
+                connecting: true,
+                ..
+            }
+        )
     }
 }

@@ -70,7 +70,7 @@ impl Proxy {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (credentials, place) = match authority.rsplit_once('@') {
-            Some((credentials, place)) => (Some(Zeroizing::new(decoded(credentials))), place),
+            Some((credentials, place)) => (Some(decoded(credentials)), place),
             None => (None, authority),
         };
         let bad = |problem: &str| HttpError::Proxy {
@@ -98,10 +98,8 @@ impl Proxy {
 
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
         let credentials = self.credentials.as_ref()?;
-        let text = Zeroizing::new(format!(
-            "Basic {}",
-            BASE64_STANDARD.encode(credentials.as_bytes())
-        ));
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(credentials.as_bytes()));
+        let text = Zeroizing::new(format!("Basic {}", *encoded));
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         Some(value)
@@ -109,13 +107,26 @@ impl Proxy {
 }
 
 /// `%41` as `A`, and a plus as it is.
-fn decoded(text: &str) -> String {
-    let text = text.replace('+', "%2B");
-    let mut pairs = form_urlencoded::parse(text.as_bytes());
-    pairs
-        .next()
-        .map(|(text, _)| text.into_owned())
-        .unwrap_or_default()
+fn decoded(text: &str) -> Zeroizing<String> {
+    let hexadecimal = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        u8::from_str_radix(digits, 16).ok()
+    };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(hexadecimal);
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
+    }
+    Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Hosts that are reached without a proxy.
@@ -212,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_proxy_with_credentials_keeps_them_to_itself() {
-        let proxy = Proxy::parse("http://us%40er:p%3Ass@proxy.corp:3128/")
+        let proxy = Proxy::parse("http://us%40er:p%3As+s&=%@proxy.corp:3128/")
             .map_err(|error| error.to_string());
         let Ok(proxy) = proxy else {
             panic!("a good proxy")
@@ -220,7 +231,7 @@ mod tests {
         assert_eq!(proxy.name(), "proxy.corp:3128");
         assert_eq!(
             proxy.credentials.as_ref().map(|text| text.as_str()),
-            Some("us@er:p:ss")
+            Some("us@er:p:s+s&=%")
         );
         let Err(error) = Proxy::parse("socks5://user:secret@host:1") else {
             panic!("no such proxy")

@@ -1,6 +1,5 @@
 //! Whom to trust: the bundle that the environment names, else the platform's certificates.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
@@ -13,7 +12,7 @@ use crate::pod::Pod;
 
 /// The variable that decides, with its value: the one that the cloud's SDK for Python would follow, then
 /// those of OpenSSL.
-fn bundle(pod: &Pod, cloud: Cloud) -> Option<(&'static str, PathBuf)> {
+pub(crate) fn bundle(pod: &Pod, cloud: Cloud) -> Option<(&'static str, &str)> {
     let names: &[&'static str] = match cloud {
         Cloud::Aws => &[
             "AWS_CA_BUNDLE",
@@ -30,24 +29,35 @@ fn bundle(pod: &Pod, cloud: Cloud) -> Option<(&'static str, PathBuf)> {
     };
     names
         .iter()
-        .find_map(|name| Some((*name, PathBuf::from(pod.variable(name)?))))
+        .find_map(|name| Some((*name, pod.variable(name)?)))
+}
+
+/// The certificates of a file, or of a folder; of several folders where OpenSSL knows them.
+pub(super) fn certificates(pod: &Pod, name: &str, value: &str) -> CertificateResult {
+    let paths: Vec<&str> = if name == "SSL_CERT_DIR" {
+        value.split(':').filter(|path| !path.is_empty()).collect()
+    } else {
+        vec![value]
+    };
+    let mut found = CertificateResult::default();
+    for path in paths {
+        let place = pod.path(path);
+        let (file, folder) = if place.is_dir() {
+            (None, Some(place.as_path()))
+        } else {
+            (Some(place.as_path()), None)
+        };
+        let more = load_certs_from_paths(file, folder);
+        found.certs.extend(more.certs);
+        found.errors.extend(more.errors);
+    }
+    found
 }
 
 /// The provider of the cryptography is named, so that no other crate's features can change it.
 pub(super) fn configuration(pod: &Pod, cloud: Cloud) -> Result<Arc<ClientConfig>, HttpError> {
     let (source, found) = match bundle(pod, cloud) {
-        Some((name, path)) => {
-            let place = pod.path(&path);
-            let (file, folder) = if place.is_dir() {
-                (None, Some(place))
-            } else {
-                (Some(place), None)
-            };
-            (
-                format!("{name} is {}", path.display()),
-                load_certs_from_paths(file.as_deref(), folder.as_deref()),
-            )
-        }
+        Some((name, value)) => (format!("{name} is {value}"), certificates(pod, name, value)),
         None => (
             "the platform's certificates".to_owned(),
             load_native_certs(),
