@@ -21,8 +21,8 @@ class Row:
     base: str
     # What is changed when the pod runs, or before it is made.
     change: Callable[[Made], object] | Edit
-    # What the SDK's error has in it; "" where the SDK succeeds, None where it is not asked.
-    sdk: str | None
+    # What the SDK's error has in it; "" where the SDK succeeds.
+    sdk: str
     # Codes that fail or warn, without and with an exchange.
     offline: set[str] = field(default_factory=set)
     online: set[str] = field(default_factory=set)

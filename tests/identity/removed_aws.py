@@ -212,7 +212,7 @@ ROWS: dict[str, Row] = {
     "irsa: node answers": Row(
         "eks-irsa",
         ec2,
-        None,
+        "NoCredentialsError",
         {"AWS_NOT_INJECTED", "NODE_IDENTITY_FALLBACK"},
         {"AWS_NOT_INJECTED", "NODE_IDENTITY_FALLBACK"},
     ),
@@ -242,12 +242,12 @@ ROWS: dict[str, Row] = {
         {"TOKEN_MALFORMED"},
     ),
     "irsa: region": Row(
-        "eks-irsa", without("AWS_REGION", "AWS_DEFAULT_REGION"), None, {"AWS_STS_ENDPOINT"}, {"AWS_STS_ENDPOINT"}
+        "eks-irsa", without("AWS_REGION", "AWS_DEFAULT_REGION"), "", {"AWS_STS_ENDPOINT"}, {"AWS_STS_ENDPOINT"}
     ),
     "irsa: legacy endpoint": Row(
         "eks-irsa", setting(AWS_STS_REGIONAL_ENDPOINTS="legacy"), "", {"AWS_STS_ENDPOINT"}, {"AWS_STS_ENDPOINT"}
     ),
-    "irsa: no way to STS": Row("eks-irsa", sts_is_silent, None, set(), {"AWS_STS_ENDPOINT"}),
+    "irsa: no way to STS": Row("eks-irsa", sts_is_silent, "EndpointConnectionError", set(), {"AWS_STS_ENDPOINT"}),
     "irsa: role's form": Row(
         "eks-irsa",
         setting(AWS_ROLE_ARN="arn:aws:iam::1234:role/app"),
@@ -314,11 +314,17 @@ ROWS: dict[str, Row] = {
     ),
     # EKS Pod Identity
     "pod identity: association": Row(
-        "eks-pod-identity", no_association, None, set(), {"AWS_NO_ASSOCIATION"}, associate
+        "eks-pod-identity", no_association, "ResourceNotFoundException", set(), {"AWS_NO_ASSOCIATION"}, associate
     ),
-    "pod identity: trust": Row("eks-pod-identity", distrust_pods, None, set(), {"AWS_POD_IDENTITY_TRUST"}, pods_policy),
+    "pod identity: trust": Row(
+        "eks-pod-identity", distrust_pods, "AccessDeniedException", set(), {"AWS_POD_IDENTITY_TRUST"}, pods_policy
+    ),
     "pod identity: agent": Row(
-        "eks-pod-identity", no_agent, None, {"AWS_AGENT_UNREACHABLE"}, {"AWS_AGENT_UNREACHABLE"}
+        "eks-pod-identity",
+        no_agent,
+        "Could not connect to the endpoint URL",
+        {"AWS_AGENT_UNREACHABLE"},
+        {"AWS_AGENT_UNREACHABLE"},
     ),
     "pod identity: injection": Row(
         "eks-pod-identity",
@@ -331,7 +337,7 @@ ROWS: dict[str, Row] = {
     "pod identity: line break": Row(
         "eks-pod-identity",
         gives(lambda made: made.pod.read(made.file) + "\n"),
-        None,
+        "not a legal header value",
         {"TOKEN_MALFORMED"},
         {"TOKEN_MALFORMED"},
     ),

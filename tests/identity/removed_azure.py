@@ -55,12 +55,18 @@ ROWS: dict[str, Row] = {
     "aks: label": Row(
         "aks",
         unmarked("Deployment", "labels", "azure.workload.identity/use"),
-        None,
+        "defaultazurecredential/troubleshoot",
         {"AZ_NOT_INJECTED"},
         {"AZ_NOT_INJECTED"},
         label,
     ),
-    "aks: webhook": Row("aks", Edit("no-webhook", webhooks=False), None, {"AZ_NOT_INJECTED"}, {"AZ_NOT_INJECTED"}),
+    "aks: webhook": Row(
+        "aks",
+        Edit("no-webhook", webhooks=False),
+        "defaultazurecredential/troubleshoot",
+        {"AZ_NOT_INJECTED"},
+        {"AZ_NOT_INJECTED"},
+    ),
     "aks: annotation": Row(
         "aks",
         unmarked("ServiceAccount", "annotations", "azure.workload.identity/client-id"),
@@ -123,14 +129,14 @@ ROWS: dict[str, Row] = {
     "aks: authority": Row(
         "aks",
         setting(AZURE_AUTHORITY_HOST="http://login.microsoftonline.com/"),
-        None,
+        "is an invalid authority",
         {"AZ_AUTHORITY_UNREACHABLE"},
         {"AZ_AUTHORITY_UNREACHABLE", "EXCHANGE_FAILED"},
     ),
     "aks: client secret": Row(
         "aks",
         setting(AZURE_CLIENT_SECRET="s3cr3t-of-the-application"),
-        None,
+        "EnvironmentCredential: Authentication failed",
         {"STATIC_KEYS_SHADOW"},
         {"STATIC_KEYS_SHADOW"},
     ),
@@ -148,12 +154,16 @@ ROWS: dict[str, Row] = {
         "aks", setting(REQUESTS_CA_BUNDLE=""), "certificate verify failed", {"TLS_UNTRUSTED"}, {"TLS_UNTRUSTED"}
     ),
     "aks: no way to Entra": Row(
-        "aks", setting(AZURE_AUTHORITY_HOST="login.microsoftonline.us"), None, set(), {"AZ_AUTHORITY_UNREACHABLE"}
+        "aks",
+        setting(AZURE_AUTHORITY_HOST="login.microsoftonline.us"),
+        "Failed to resolve 'login.microsoftonline.us'",
+        set(),
+        {"AZ_AUTHORITY_UNREACHABLE"},
     ),
     "aks: node answers": Row(
         "aks",
         unmarked("Deployment", "labels", "azure.workload.identity/use"),
-        None,
+        "defaultazurecredential/troubleshoot",
         {"AZ_NOT_INJECTED", "AZ_IMDS_AMBIGUOUS"},
         {"AZ_NOT_INJECTED", "AZ_IMDS_AMBIGUOUS"},
         beside=imds,

@@ -166,33 +166,49 @@ ROWS: dict[str, Row] = {
     "gke: annotation": Row(
         "gke",
         unmarked("ServiceAccount", "annotations", LINK),
-        None,
+        "",
         {"GKE_ACCOUNT_MISMATCH"},
         {"GKE_ACCOUNT_MISMATCH"},
         link,
     ),
     "gke: annotation left": Row(
-        "gke-direct", Edit("left-link", left_link), None, {"GKE_ACCOUNT_MISMATCH"}, {"GKE_ACCOUNT_MISMATCH"}
+        "gke-direct", Edit("left-link", left_link), "", {"GKE_ACCOUNT_MISMATCH"}, {"GKE_ACCOUNT_MISMATCH"}
     ),
-    "gke: binding": Row("gke", denied, None, set(), {"GKE_IMPERSONATION_DENIED"}, member_of_the_pool),
-    "gke: node's account": Row("gke", node_account, None, {"NODE_IDENTITY_FALLBACK"}, {"NODE_IDENTITY_FALLBACK"}),
-    "gke: node's metadata": Row("gke", node_server, None, {"GKE_NODE_METADATA"}, {"GKE_NODE_METADATA"}),
+    "gke: binding": Row(
+        "gke", denied, "iam.serviceAccounts.getAccessToken", set(), {"GKE_IMPERSONATION_DENIED"}, member_of_the_pool
+    ),
+    "gke: node's account": Row(
+        "gke",
+        node_account,
+        "123456789012-compute@developer.gserviceaccount.com does not have",
+        {"NODE_IDENTITY_FALLBACK"},
+        {"NODE_IDENTITY_FALLBACK"},
+    ),
+    "gke: node's metadata": Row(
+        "gke",
+        node_server,
+        "nodes@my-project.iam.gserviceaccount.com does not have",
+        {"GKE_NODE_METADATA"},
+        {"GKE_NODE_METADATA"},
+    ),
     "gke: host network": Row(
         "gke", setting(POD_IP="10.0.0.1", HOST_IP="10.0.0.1"), "", {"GKE_NODE_METADATA"}, {"GKE_NODE_METADATA"}
     ),
-    "gke: metadata server": Row("gke", no_metadata, None, {"GKE_MDS_NOT_READY"}, {"GKE_MDS_NOT_READY"}),
-    "gke: starting": Row("gke", starting, None, {"GKE_MDS_NOT_READY"}, {"GKE_MDS_NOT_READY"}),
-    "gke: network policy": Row("gke", dropped, None, {"GKE_NETPOL"}, {"GKE_NETPOL"}),
+    "gke: metadata server": Row(
+        "gke", no_metadata, "DefaultCredentialsError", {"GKE_MDS_NOT_READY"}, {"GKE_MDS_NOT_READY"}
+    ),
+    "gke: starting": Row("gke", starting, "DefaultCredentialsError", {"GKE_MDS_NOT_READY"}, {"GKE_MDS_NOT_READY"}),
+    "gke: network policy": Row("gke", dropped, "DefaultCredentialsError", {"GKE_NETPOL"}, {"GKE_NETPOL"}),
     "gke: address of the metadata server": Row("gke", setting(GCE_METADATA_HOST="169.254.169.254"), ""),
     "gke: proxy": Row(
         "gke",
         setting(**PROXY, NO_PROXY=".googleapis.com"),
-        None,
+        "DefaultCredentialsError",
         {"PROXY_CAPTURES_METADATA"},
         {"PROXY_CAPTURES_METADATA"},
         no_proxy_line,
     ),
-    "gke: key file": Row("gke", key_file, None, {"STATIC_KEYS_SHADOW"}, {"STATIC_KEYS_SHADOW"}),
+    "gke: key file": Row("gke", key_file, "DefaultCredentialsError", {"STATIC_KEYS_SHADOW"}, {"STATIC_KEYS_SHADOW"}),
     # external_account
     "external: provider registration": Row(
         "external", forget_pool, "invalid_target", set(), {"GCP_NO_PROVIDER"}, create_pool
@@ -203,7 +219,9 @@ ROWS: dict[str, Row] = {
     "external: impersonation": Row(
         "external-impersonation", no_user, "getAccessToken", set(), {"GKE_IMPERSONATION_DENIED"}, impersonate
     ),
-    "external: no way to STS": Row("external", other_sts, None, set(), {"GCP_STS_UNREACHABLE"}),
+    "external: no way to STS": Row(
+        "external", other_sts, "Failed to resolve 'sts.nowhere.test'", set(), {"GCP_STS_UNREACHABLE"}
+    ),
     "external: API": Row(
         "external-impersonation", disabled_api, "has not been used", set(), {"EXCHANGE_REFUSED"}, enable
     ),

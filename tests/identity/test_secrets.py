@@ -162,7 +162,7 @@ def test_static_keys_are_named_and_not_shown(pod: Pod) -> None:
         assert "wJalr" not in run.stdout + run.stderr and "s3cr3t" not in run.stdout + run.stderr
 
 
-def test_a_crash_leaves_no_core(cloud: Cloud, pod: Pod) -> None:
+def test_no_core_is_written_of_a_program_with_tokens(cloud: Cloud, pod: Pod) -> None:
     ALL["gke"](cloud, pod)
     cloud.local.pop("metadata").close()
     program = pod.begin(str(PROGRAM), "auth", "wait")
