@@ -20,6 +20,7 @@ def render(values: list[Value], program: dict[str, Any]) -> str:
         "title": "Values of the pyproc chart",
         "type": "object",
         "additionalProperties": False,
+        "required": tables(values),
         "properties": properties,
     }
     if "definitions" in program:
@@ -32,8 +33,15 @@ def _schema(value: Value, program: dict[str, Any]) -> dict[str, Any]:
     if schema.pop("config", False):
         return schema | {"additionalProperties": False, "properties": keys(program["properties"])}
     if value.is_group:
+        if required := tables(value.children):
+            schema["required"] = required
         schema["properties"] = {child.path.rpartition(".")[2]: _schema(child, program) for child in value.children}
     return schema
+
+
+def tables(values: list[Value]) -> list[str]:
+    """Keys that have keys: one without any removes the defaults, and templates would stumble over it."""
+    return [value.path.rpartition(".")[2] for value in values if isinstance(value.default, dict)]
 
 
 def keys(schema: Any) -> Any:

@@ -11,7 +11,9 @@ import urllib.request
 headers = {"Content-Type": "application/json"}
 tokens = pathlib.Path("/etc/pyproc-tokens/tokens")
 if tokens.exists():
-    headers["Authorization"] = "Bearer " + tokens.read_text().split()[0]
+    lines = (line.strip() for line in tokens.read_text().splitlines())
+    token = next(line for line in lines if line and not line.startswith("#"))
+    headers["Authorization"] = f"Bearer {token}"
 request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode(), headers)
 
 # A pod that has just become ready takes a moment to be reachable through its Service.
@@ -19,7 +21,7 @@ deadline = time.monotonic() + 60
 while True:
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
-            answer = json.load(response)
+            answer = response.read().decode(errors="replace")
         break
     except urllib.error.HTTPError as error:
         if error.code != 503 or time.monotonic() > deadline:
@@ -30,6 +32,6 @@ while True:
     time.sleep(1)
 
 expected = os.environ["EXPECT"]
-if expected and answer != json.loads(expected):
-    sys.exit(f"{request.full_url} answered {json.dumps(answer)}, not {expected}")
-print(json.dumps(answer))
+if expected and json.loads(answer) != json.loads(expected):
+    sys.exit(f"{request.full_url} answered {answer}, not {expected}")
+print(answer)

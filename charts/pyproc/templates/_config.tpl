@@ -87,3 +87,9 @@ end; a restart would not hasten it, so the probe leaves it an hour.
 {{- end -}}
 {{- toYaml (merge (dict "httpGet" (dict "path" "/startupz" "port" "http")) $probe) -}}
 {{- end -}}
+
+{{/* How long that probe leaves a pod. */}}
+{{- define "pyproc.startupSeconds" -}}
+{{- $probe := include "pyproc.startupProbe" . | fromYaml -}}
+{{- mul (int64 $probe.failureThreshold) (default 10 $probe.periodSeconds | int64) | add (default 0 $probe.initialDelaySeconds | int64) -}}
+{{- end -}}

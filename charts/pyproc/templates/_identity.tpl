@@ -176,3 +176,17 @@ volumes:
 {{- end -}}
 {{- toJson $file -}}
 {{- end -}}
+
+{{/* Whose identity the pods have, by the values of their own or by the cloud's plain annotation or label. */}}
+{{- define "pyproc.cloud" -}}
+{{- $annotations := .Values.serviceAccount.annotations -}}
+{{- if .Values.cloudIdentity.provider -}}
+{{- .Values.cloudIdentity.provider -}}
+{{- else if hasKey $annotations "iam.gke.io/gcp-service-account" -}}
+gke
+{{- else if hasKey $annotations "eks.amazonaws.com/role-arn" -}}
+eks-irsa
+{{- else if or (hasKey $annotations "azure.workload.identity/client-id") (hasKey .Values.podLabels "azure.workload.identity/use") -}}
+aks
+{{- end -}}
+{{- end -}}

@@ -30,8 +30,8 @@ default
 
 {{/* What the Service, the budget and the spreading select by. It never changes. */}}
 {{- define "pyproc.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "pyproc.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "pyproc.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end -}}
 
 {{/* The labels that tell who made an object. */}}
@@ -60,7 +60,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* The test's pod: it must not be one of those that the Service selects. */}}
 {{- define "pyproc.testLabels" -}}
 app.kubernetes.io/name: {{ printf "%s-test" (include "pyproc.name" . | trunc 58 | trimSuffix "-") }}
-app.kubernetes.io/part-of: {{ include "pyproc.fullname" . }}
+app.kubernetes.io/part-of: {{ include "pyproc.fullname" . | toYaml }}
 {{- end -}}
 
 {{- define "pyproc.image" -}}

@@ -26,9 +26,9 @@
 {{- if .Values.auth.existingSecret }}
 - name: tokens
   secret:
-    secretName: {{ .Values.auth.existingSecret }}
+    secretName: {{ .Values.auth.existingSecret | toYaml }}
     items:
-      - key: {{ .Values.auth.key }}
+      - key: {{ .Values.auth.key | toYaml }}
         path: tokens
 {{- end }}
 {{- if .Values.secretsStore.enabled }}
@@ -88,8 +88,11 @@ checksum/worker: {{ . | sha256sum }}
 {{- with .Values.cloudIdentity.provider }}
 pyproc/identity-provider: {{ . }}
 pyproc/identity-principal: {{ $identity.principal | quote }}
-pyproc/identity-checksum: {{ $identity | toJson | sha256sum }}
 pyproc/service-account: {{ printf "%s/%s" $.Release.Namespace (include "pyproc.serviceAccountName" $) | quote }}
+{{- end }}
+{{- /* Webhooks act on new pods alone, so that whatever they read replaces the pods when it changes. */}}
+{{- with include "pyproc.cloud" . }}
+pyproc/identity-checksum: {{ list $identity $.Values.serviceAccount.annotations $.Values.serviceAccount.labels | toJson | sha256sum }}
 {{- end }}
 {{- with $identity.podAnnotations }}
 {{ toYaml . }}

@@ -206,6 +206,15 @@ def template(
     return run(*command, *(["--values=-"] if inline else []), text=inline)
 
 
+def laid_over(values: dict[str, Any], defaults: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Values over the chart's own, as Helm lays them."""
+    merged = dict(yaml.safe_load((CHART / "values.yaml").read_text()) if defaults is None else defaults)
+    for name, value in values.items():
+        below = merged.get(name)
+        merged[name] = laid_over(value, below) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
+
+
 def build(folder: Path) -> str:
     """What `kustomize build` prints; a warning is an error."""
     done = subprocess.run([BIN / "kustomize", "build", folder], capture_output=True, text=True, check=False)

@@ -165,7 +165,7 @@ def test_production_with_an_identity_secrets_and_a_prefix(cloud: str, tmp_path: 
     assert one(built, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "team-pyproc"
     assert "replicas" not in one(built, "Deployment")["spec"]
     addresses = yaml.safe_dump(one(built, "NetworkPolicy")["spec"]["egress"])
-    assert ("169.254.169.254/32" in addresses) == (cloud == "gke")
+    assert ("169.254.169.252/32" in addresses) == (cloud == "gke")
     assert ("169.254.170.23/32" in addresses) == (cloud == "eks-pod-identity")
 
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import renders
 import yaml
-from renders import BIN, CHART, run
+from renders import BIN, CHART, laid_over, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,18 @@ def test_the_schema_is_draft_07() -> None:
 
 def test_the_defaults_and_the_production_values_fit() -> None:
     CHECK.validate(DEFAULTS)
-    CHECK.validate(yaml.safe_load((CHART / "values-production.yaml").read_text()))
+    CHECK.validate(laid_over(yaml.safe_load((CHART / "values-production.yaml").read_text())))
+
+
+@pytest.mark.parametrize("path", ["podLabels", "cloudIdentity", "serviceAccount.annotations", "cloudIdentity.eks"])
+def test_a_key_without_anything_under_it_is_refused_and_named(path: str) -> None:
+    nothing: Any = None
+    for name in reversed(path.split(".")):
+        nothing = {name: nothing}
+    for helm in ("helm", "helm3"):
+        command = [BIN / helm, "template", "pyproc", CHART, "--values=-"]
+        with pytest.raises(AssertionError, match=f"missing property '{path.rpartition('.')[2]}'"):
+            run(*command, text=yaml.safe_dump(nothing))
 
 
 def test_every_group_of_values_is_closed() -> None:
