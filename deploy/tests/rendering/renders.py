@@ -103,6 +103,7 @@ VALUES: dict[str, dict[str, Any]] = {
 # What a component needs to stand beside the base alone: other components, and values of `pyproc-cloud`.
 COMPONENTS: dict[str, tuple[list[str], dict[str, str]]] = {
     "identity-gke": ([], {"googleServiceAccount": "pyproc@some-project.iam.gserviceaccount.com"}),
+    "identity-gke-direct": ([], {}),
     "identity-eks-irsa": ([], {"roleArn": "arn:aws:iam::999988887777:role/pyproc"}),
     "identity-eks-pod-identity": ([], {}),
     "identity-aks": (

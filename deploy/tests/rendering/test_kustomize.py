@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pages
 import pytest
 import renders
 import yaml
@@ -14,6 +16,7 @@ sys.path.insert(0, str(ROOT / "deploy/generate"))
 import base
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 GKE = "identity-gke"
@@ -77,9 +80,14 @@ def test_production_is_the_charts_production() -> None:
     ],
 )
 def test_a_clouds_overlay_is_the_charts_example(overlay: str, example: str) -> None:
-    chart = base.rendered(renders.BIN / "helm", renders.CHART, [f"--values={ROOT}/examples/{example}"])
+    same_but_for_what_kustomize_cannot_make(KUSTOMIZE / "overlays" / overlay, f"--values={ROOT}/examples/{example}")
+
+
+def same_but_for_what_kustomize_cannot_make(overlay: Path, *arguments: str) -> None:
+    """An overlay with an identity is what the chart renders, less what Helm alone knows."""
+    chart = base.rendered(renders.BIN / "helm", renders.CHART, list(arguments))
     by_name = {(found["kind"], found["metadata"]["name"]): found for found in chart}
-    built = without_hash(objects(build(KUSTOMIZE / "overlays" / overlay)))
+    built = without_hash(objects(build(overlay)))
     annotations = by_name["Deployment", "pyproc"]["spec"]["template"]["metadata"]["annotations"]
     # A sum is nothing that Kustomize could make.
     del annotations["pyproc/identity-checksum"]
@@ -101,6 +109,30 @@ def secret_list(text: str) -> Any:
     """What a provider reads in a list of secrets, however it is laid out."""
     read = yaml.safe_load(text)
     return [yaml.safe_load(item) for item in read["array"]] if isinstance(read, dict) else read
+
+
+@pytest.mark.parametrize(
+    ("resource", "components", "arguments"),
+    [
+        ("base", [], []),
+        ("base", ["network-policy"], ["--set=networkPolicy.enabled=true,test.enabled=false"]),
+        (
+            "overlays/production",
+            ["gke-node-selector"],
+            [
+                f"--values={renders.CHART}/values-production.yaml",
+                "--set=test.enabled=false,cloudIdentity.gke.nodeSelector=true",
+            ],
+        ),
+    ],
+)
+def test_gkes_direct_principal_is_the_charts(
+    resource: str, components: list[str], arguments: list[str], tmp_path: Path
+) -> None:
+    components = [*components, "identity-gke-direct"]
+    overlay = kustomization(tmp_path, resource=resource, components=components, cloud={})
+    direct = "--set=cloudIdentity.provider=gke,cloudIdentity.gke.mode=direct"
+    same_but_for_what_kustomize_cannot_make(overlay, *arguments, direct)
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
@@ -184,6 +216,44 @@ def test_production_opens_to_the_same_addresses_as_the_chart(cloud: str, values:
     arguments = [f"--set=cloudIdentity.provider={cloud},networkPolicy.enabled=true", f"--set=cloudIdentity.{values}"]
     chart = one(base.rendered(renders.BIN / "helm", renders.CHART, arguments), "NetworkPolicy")
     assert one(objects(build(folder)), "NetworkPolicy")["spec"]["egress"] == chart["spec"]["egress"]
+
+
+def test_two_in_one_namespace_select_their_own(tmp_path: Path) -> None:
+    (text,) = [block.text for block in pages.blocks(KUSTOMIZE / "README.md") if "includeSelectors" in block.text]
+    shutil.copytree(KUSTOMIZE, tmp_path / "kustomize")
+    installed = {}
+    for name in ("team", "other"):
+        folder = tmp_path / "kustomize/overlays" / name
+        folder.mkdir()
+        (folder / "kustomization.yaml").write_text(text.replace("team", name))
+        installed[name] = objects(build(folder))
+    installed["pyproc"] = objects(build(renders.component("monitoring", tmp_path / "plain")))
+    names = [(found["kind"], found["metadata"]["name"]) for rendered in installed.values() for found in rendered]
+    assert len(names) == len(set(names))
+    for selecting, selectors in ((name, list(selectors_in(installed[name]))) for name in installed):
+        kinds = {kind for kind, _ in selectors}
+        assert {"Deployment", "Service", "ServiceMonitor"} <= kinds
+        assert selecting == "pyproc" or {"PodDisruptionBudget", "NetworkPolicy"} <= kinds
+        for kind, selector in selectors:
+            for selected, rendered in installed.items():
+                services = [found["metadata"]["labels"] for found in rendered if found["kind"] == "Service"]
+                pods = [one(rendered, "Deployment")["spec"]["template"]["metadata"]["labels"]]
+                candidates = services if kind == "ServiceMonitor" else pods
+                matches = [labels for labels in candidates if selector.items() <= labels.items()]
+                assert len(matches) == (selected == selecting), (kind, selecting, selected)
+
+
+def selectors_in(rendered: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """By which labels an object finds others, with its kind."""
+    for found in rendered:
+        spec = found.get("spec", {})
+        if "selector" in spec:
+            yield found["kind"], spec["selector"].get("matchLabels", spec["selector"])
+        if "podSelector" in spec:
+            yield found["kind"], spec["podSelector"]["matchLabels"]
+        if found["kind"] == "Deployment":
+            for constraint in spec["template"]["spec"].get("topologySpreadConstraints", []):
+                yield found["kind"], constraint["labelSelector"]["matchLabels"]
 
 
 def test_every_overlays_configuration_has_the_bases_keys() -> None:
