@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLOUD = ROOT / "docs/deployment/cloud-authentication.md"
-PROGRAMS = {"make", "docker", "kind", "kubectl", "helm", "gcloud", "aws", "az", "eksctl", "curl"}
+PROGRAMS = {"make", "docker", "podman", "kind", "kubectl", "helm", "gcloud", "aws", "az", "eksctl", "curl"}
 MARKS = {"yaml": {"values", "kustomization", "chart", "file", "config"}, "json": {""}, "sh": {""}, "python": {"worker"}}
 
 
