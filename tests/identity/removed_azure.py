@@ -10,7 +10,7 @@ from admission import Edit
 from emulators.azure import Application, Federated
 from emulators.server import Response, Server
 from mechanisms import CLIENT, TENANT, Made
-from removal import Findings, Row, clock_ahead, gives, helm_first, other_key, remedies, setting, unmarked
+from removal import Findings, Row, clock_ahead, gives, helm_first, other_key, remedies, setting, unmarked, without
 
 # ---- AKS -----------------------------------------------------------------------------------------
 
@@ -48,6 +48,10 @@ def imds(made: Made) -> None:
     """The node's metadata answers, as on a machine of Azure."""
     handler = lambda request: Response(200, '{"apiVersions": ["2021-02-01"]}', {})  # noqa: E731
     made.cloud.local["metadata"] = Server(("169.254.169.254", 80), handler, made.cloud.clock)
+
+
+def tenant_value(made: Made, findings: Findings) -> None:
+    assert remedies(findings["AZ_CLIENT_ID_MISSING"], "helm-values") == ["cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n"]
 
 
 ROWS: dict[str, Row] = {
@@ -120,6 +124,14 @@ ROWS: dict[str, Row] = {
         "AADSTS700016",
         {"STALE_POD", "AZ_WRONG_APP"},
         {"STALE_POD", "AZ_WRONG_APP"},
+    ),
+    "aks: no tenant": Row(
+        "aks",
+        without("AZURE_TENANT_ID"),
+        "defaultazurecredential/troubleshoot",
+        {"AZ_CLIENT_ID_MISSING"},
+        {"AZ_CLIENT_ID_MISSING"},
+        tenant_value,
     ),
     "aks: tenant": Row(
         "aks", setting(AZURE_TENANT_ID="00000000-8888-7777-6666-555555555555"), "AADSTS90002", set(), {"AZ_WRONG_APP"}

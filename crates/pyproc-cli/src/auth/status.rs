@@ -33,6 +33,14 @@ struct Status {
     exchanged: Option<bool>,
     /// Where stored keys lie.
     static_keys: Vec<String>,
+    /// What is broken, as `pyproc auth doctor` says it at length.
+    broken: Vec<Broken>,
+}
+
+#[derive(Serialize)]
+struct Broken {
+    code: String,
+    summary: String,
 }
 
 pub(super) async fn run(pod: &Pod, arguments: &StatusArguments) -> Result<(), Failure> {
@@ -82,6 +90,14 @@ impl Status {
                 .iter()
                 .map(|key| key.place.clone())
                 .collect(),
+            broken: diagnosis
+                .troubles()
+                .filter(|finding| finding.verdict == Verdict::Fail)
+                .map(|finding| Broken {
+                    code: finding.code.name().to_owned(),
+                    summary: finding.summary.clone(),
+                })
+                .collect(),
         }
     }
 }
@@ -111,14 +127,10 @@ fn text(status: &Status, diagnosis: &Diagnosis) -> String {
     for key in &status.static_keys {
         line("stored key", Some(key));
     }
-    for finding in diagnosis
-        .findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::Fail)
-    {
+    for broken in &status.broken {
         line(
             "broken",
-            Some(&format!("{}: {}", finding.code.name(), finding.summary)),
+            Some(&format!("{}: {}", broken.code, broken.summary)),
         );
     }
     lines.push(String::new());

@@ -350,8 +350,9 @@ pub(super) fn unreachable(problem: &str, silent: bool) -> Finding {
     };
     finding
         .mend(Remedy::helm(
-            "networkPolicy:\n  enabled: true\ncloudIdentity:\n  provider: eks-pod-identity\n",
+            "cloudIdentity:\n  provider: eks-pod-identity\n",
         ))
+        .mend(remedy::policies())
         .mend(Remedy::command(&[
             "aws",
             "eks",

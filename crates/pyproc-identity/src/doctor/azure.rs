@@ -125,6 +125,9 @@ fn node(observation: &Observation<'_>) -> Finding {
     .mend(remedy::restart(observation))
 }
 
+/// The chart's value for a tenant.
+const TENANT: &str = "cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n";
+
 fn incomplete(observation: &Observation<'_>) -> Finding {
     let missing: Vec<&str> = ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]
         .into_iter()
@@ -133,13 +136,25 @@ fn incomplete(observation: &Observation<'_>) -> Finding {
     if missing.is_empty() {
         return Finding::pass(Code::AzClientIdMissing, "client id and tenant are injected");
     }
+    let finding = Finding::fail(
+        Code::AzClientIdMissing,
+        format!("{} is not set beside the token", missing.join(" and ")),
+    );
+    if missing == ["AZURE_TENANT_ID"] {
+        return finding
+            .seen_all(observation.set(&VARIABLES))
+            .because("neither the ServiceAccount's annotation azure.workload.identity/tenant-id nor the webhook's own settings name the tenant")
+            .mend(Remedy::helm(TENANT))
+            .mend(remedy::annotate(observation, "azure.workload.identity/tenant-id=TENANT_ID"))
+            .mend(remedy::restart(observation));
+    }
     let client = observation
         .detection
         .expected
         .principal
         .as_deref()
         .unwrap_or("CLIENT_ID");
-    Finding::fail(Code::AzClientIdMissing, format!("{} is not set beside the token", missing.join(" and ")))
+    finding
         .seen_all(observation.set(&VARIABLES))
         .because("the ServiceAccount has no annotation azure.workload.identity/client-id, and the webhook injects no empty value")
         .mend(Remedy::helm(format!("cloudIdentity:\n  provider: aks\n  aks:\n    clientId: {}\n", remedy::yaml(client))))
@@ -156,16 +171,23 @@ fn ids(entra: &Entra) -> Vec<Finding> {
             "client id and tenant have the form of ids",
         )];
     }
-    vec![
-        Finding::fail(Code::AzWrongApp, "the client id or the tenant is not an id")
+    let finding = |summary: &str| {
+        Finding::fail(Code::AzWrongApp, summary)
             .seen(format!("AZURE_CLIENT_ID={}", entra.client))
             .seen(format!("AZURE_TENANT_ID={}", entra.tenant))
+    };
+    let finding = if is_guid(&entra.client) {
+        finding("the tenant is not an id")
+            .because("the tenant's id or its domain is meant, not its name")
+            .mend(Remedy::helm(TENANT))
+    } else {
+        finding("the client id is not an id")
             .because("the client id of the identity is meant, not its name or resource id")
             .mend(Remedy::helm(
                 "cloudIdentity:\n  aks:\n    clientId: CLIENT_ID\n",
             ))
-            .mend(show_identity()),
-    ]
+    };
+    vec![finding.mend(show_identity())]
 }
 
 /// Shows the two ids.

@@ -97,8 +97,15 @@ fn metadata(observation: &Observation<'_>) -> Vec<Finding> {
                     Code::GkeNodeMetadata,
                     "what answers at the metadata address is not the metadata server of GKE",
                 )
-                .because("the cluster is not of GKE, or NO_GCE_CHECK forbids to ask")
-                .seen_all(observation.set(&["NO_GCE_CHECK", "GCE_METADATA_HOST"])),
+                .because(if observation.pod.variable("NO_GCE_CHECK").is_some() {
+                    "NO_GCE_CHECK forbids to ask"
+                } else {
+                    "the cluster is not of GKE, or its nodes have no metadata server of GKE"
+                })
+                .seen_all(observation.set(&["NO_GCE_CHECK", "GCE_METADATA_HOST"]))
+                .mend(Remedy::helm(
+                    "cloudIdentity:\n  provider: gke\n  projectToken: true\n  gke:\n    workloadIdentityProvider: PROVIDER\n",
+                )),
             ];
         }
         Ok(Some(found)) => found,
@@ -127,12 +134,10 @@ pub(super) fn silent(error: &HttpError) -> Finding {
             .seen(error.to_string())
             .because("packets to it are dropped: a network policy, a mesh, or a node firewall")
             .mend(Remedy::helm(
-                "cloudIdentity:\n  provider: gke\nnetworkPolicy:\n  enabled: true\npodAnnotations:\n  \
+                "cloudIdentity:\n  provider: gke\npodAnnotations:\n  \
                  traffic.sidecar.istio.io/excludeOutboundIPRanges: 169.254.169.254/32\n",
             ))
-            .mend(Remedy::command(&[
-                "kubectl", "--namespace", "NAMESPACE", "get", "networkpolicy", "--output", "yaml",
-            ]));
+            .mend(remedy::policies());
     }
     match error {
         HttpError::Status { status, .. } if *status < 500 => Finding::fail(

@@ -134,7 +134,7 @@ pub(super) fn no_way(finding: Finding, error: &HttpError, otherwise: &str) -> Fi
     if matches!(error, HttpError::Resolve { .. }) {
         return finding
             .because("its name is not resolved: the cluster's DNS does not answer or does not know it, or a network policy has no rule for port 53")
-            .mend(Remedy::helm("networkPolicy:\n  enabled: true\n"))
+            .mend(remedy::policies())
             .mend(Remedy::command(&[
                 "kubectl", "--namespace", "kube-system", "get", "pods", "--selector", "k8s-app=kube-dns",
             ]));

@@ -250,6 +250,19 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
+/// Shows what may close a way. The chart's own policy would open it, and close all that it does not know.
+pub(super) fn policies() -> Remedy {
+    Remedy::command(&[
+        "kubectl",
+        "--namespace",
+        "NAMESPACE",
+        "get",
+        "networkpolicy",
+        "--output",
+        "yaml",
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
