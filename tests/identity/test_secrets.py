@@ -151,7 +151,8 @@ def test_no_gateway_tells_a_secret(name: str, log: str, cloud: Cloud, pod: Pod) 
             assert secret not in text, f"{where} was told: {text}"
 
 
-def test_static_keys_are_named_and_not_shown(pod: Pod) -> None:
+def test_static_keys_are_named_and_not_shown(cloud: Cloud, pod: Pod) -> None:
+    ALL["eks-irsa"](cloud, pod)
     pod.environment |= {
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMIK7MDENG",
         "AZURE_CLIENT_SECRET": "s3cr3t-of-the-application",
