@@ -169,8 +169,8 @@ $(VENV)/examples.stamp: requirements/examples.txt $(VENV)/run.stamp
 .tools/identity/stamp: requirements/identity.txt $(VENV)/wheel.stamp
 	$(call say,installing the clouds' SDKs and emulators into .tools/identity (requirements/identity.txt))
 	@python=$$(realpath -s $(VENV_PYTHON)) && test -x .tools/identity/bin/python || "$$python" -m venv .tools/identity
-	.tools/identity/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/identity.txt
-	.tools/identity/bin/pip install --disable-pip-version-check --no-index --no-deps --force-reinstall --quiet dist/pyproc_worker-*.whl
+	.tools/identity/bin/python -m pip install --disable-pip-version-check --require-hashes --requirement requirements/identity.txt
+	.tools/identity/bin/python -m pip install --disable-pip-version-check --no-index --no-deps --force-reinstall --quiet dist/pyproc_worker-*.whl
 	touch $@
 
 $(VENV)/deploy.stamp: requirements/deploy.txt $(VENV)/run.stamp
