@@ -67,8 +67,9 @@ def enter_namespaces() -> None:
         run("ip", "address", "add", f"{address}/32", "dev", "lo")
     # Folders of the pod that the machine does not have, without leaving a trace on it.
     overlay(Path("/etc"))
-    for folder in reversed(Path(sys.executable).resolve().parents):
-        # The pod's user runs the same interpreter, which may lie in somebody's home.
+    # The pod's user runs the same interpreter and what was built, which may lie in somebody's home.
+    programs = (Path(sys.executable), Path(sys.prefix), ROOT / "target/release", ROOT)
+    for folder in sorted({above for one in programs for above in one.resolve().parents}):
         if folder != Path("/") and not folder.stat().st_mode & 0o001:
             overlay(folder)
     Path("/run/secrets").mkdir(exist_ok=True)

@@ -104,8 +104,9 @@ class Pod:
             inside = container.within(INSIDE, mount["mountPath"])
             bind(made[mount["name"]], inside, read_only=mount.get("readOnly", False))
             self._mounted[mount["mountPath"]] = (inside, made[mount["name"]])
-        # A checkout in /tmp is where the container has a /tmp of its own.
-        for needed in (ROOT, Path(sys.prefix), Path(sys.base_prefix)):
+        # A checkout in /tmp, or what it links to, is where the container has a /tmp of its own.
+        for link in (ROOT, ROOT / "target", Path(sys.prefix), Path(sys.base_prefix)):
+            needed = link.resolve()
             inside = container.within(INSIDE, str(needed))
             if not inside.exists():
                 bind(needed, inside, read_only=True)

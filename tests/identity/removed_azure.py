@@ -51,7 +51,9 @@ def imds(made: Made) -> None:
 
 
 def tenant_value(made: Made, findings: Findings) -> None:
-    assert remedies(findings["AZ_CLIENT_ID_MISSING"], "helm-values") == ["cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n"]
+    assert remedies(findings["AZ_CLIENT_ID_MISSING"], "helm-values") == [
+        "cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n"
+    ]
 
 
 ROWS: dict[str, Row] = {
