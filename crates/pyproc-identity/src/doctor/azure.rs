@@ -125,9 +125,6 @@ fn node(observation: &Observation<'_>) -> Finding {
     .mend(remedy::restart(observation))
 }
 
-/// The chart's value for a tenant.
-const TENANT: &str = "cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n";
-
 fn incomplete(observation: &Observation<'_>) -> Finding {
     let missing: Vec<&str> = ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]
         .into_iter()
@@ -144,7 +141,7 @@ fn incomplete(observation: &Observation<'_>) -> Finding {
         return finding
             .seen_all(observation.set(&VARIABLES))
             .because("neither the ServiceAccount's annotation azure.workload.identity/tenant-id nor the webhook's own settings name the tenant")
-            .mend(Remedy::helm(TENANT))
+            .mend(Remedy::helm("cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n"))
             .mend(remedy::annotate(observation, "azure.workload.identity/tenant-id=TENANT_ID"))
             .mend(remedy::restart(observation));
     }
@@ -179,7 +176,9 @@ fn ids(entra: &Entra) -> Vec<Finding> {
     let finding = if is_guid(&entra.client) {
         finding("the tenant is not an id")
             .because("the tenant's id or its domain is meant, not its name")
-            .mend(Remedy::helm(TENANT))
+            .mend(Remedy::helm(
+                "cloudIdentity:\n  aks:\n    tenantId: TENANT_ID\n",
+            ))
     } else {
         finding("the client id is not an id")
             .because("the client id of the identity is meant, not its name or resource id")
