@@ -48,7 +48,10 @@ def test_what_is_removed_is_named(name: str, cloud: Cloud, pod: Pod) -> None:
         # Expected and absent, and nothing that could be looked at says why.
         broken |= "UNKNOWN_PROVIDER" in found
         assert status == (1 if broken else 0)
-        assert pod.status(*options)[0] == status
+        ended, said = pod.status(*options)
+        assert ended == status
+        fails = {code for code, finding in found.items() if finding["verdict"] == "fail"}
+        assert {broken["code"] for broken in said["broken"]} == fails
         for finding in found.values():
             assert finding["summary"], finding
     # Azure's client tries again for more than a minute; its first refusal is what is looked at.

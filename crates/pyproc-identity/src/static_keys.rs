@@ -200,6 +200,7 @@ mod tests {
         pod.variables.remove("AWS_ACCESS_KEY_ID");
         assert_eq!(places(&pod), ["/home/app/.aws/credentials"]);
     }
+
     #[test]
     fn no_file_with_a_key_is_missed() {
         let folder = Folder::new();

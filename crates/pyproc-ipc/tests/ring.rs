@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pyproc_ipc::lane::{Answer, AnswerBody, HostLane, INLINE_MAX, Outgoing, RING_MIN};
+use pyproc_ipc::lane::{Answer, AnswerBody, HostLane, INLINE_MAX, Outgoing, Pace, RING_MIN};
 use pyproc_ipc::record::{ContentType, Kind, RECORD_ALIGN, SegmentRef, record_bytes};
 use pyproc_ipc::worker::{Incoming, IncomingBody, Response, WorkerLane};
 
@@ -571,4 +571,14 @@ fn two_threads_neither_lose_nor_repeat_anything() {
     assert_eq!(serving.join().unwrap(), answered);
     assert_eq!(answered + revoked, CALLS);
     assert!(revoked > 0 && answered > 0);
+}
+
+#[test]
+fn a_worker_knows_how_it_is_to_wait() {
+    let (host, worker) = ends();
+    assert_eq!(worker.pace(), Pace::Own);
+    for pace in [Pace::Patient, Pace::Crowded, Pace::Own] {
+        host.set_pace(pace);
+        assert_eq!(worker.pace(), pace);
+    }
 }

@@ -96,3 +96,12 @@ def test_options_that_the_doctor_and_its_pages_name_are_the_programs() -> None:
         options = set(re.findall(r"--[a-z-]+", shown))
         wrong += [shlex.join(words) for word in words if word.startswith("--") and word not in options]
     assert wrong == []
+
+
+def test_stored_keys_that_the_chart_refuses_are_those_of_the_program() -> None:
+    source = (ROOT / "crates/pyproc-identity/src/static_keys.rs").read_text().partition("] {")[0]
+    (rule,) = [
+        line for line in (CHART / "templates/rules.yaml").read_text().splitlines() if "AWS_ACCESS_KEY_ID" in line
+    ]
+    variables = re.compile(r'"((?:AWS|AZURE)_[A-Z_]+)"')
+    assert variables.findall(rule) == variables.findall(source) != []

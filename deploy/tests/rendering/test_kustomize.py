@@ -146,7 +146,8 @@ def test_a_component_changes_the_base(name: str, tmp_path: Path) -> None:
 def test_the_program_is_told_about_the_identity_as_by_the_chart(tmp_path: Path) -> None:
     components = ["identity-eks-pod-identity", "wait-for-identity", "forbid-static-credentials"]
     folder = kustomization(tmp_path, resource="base", components=components, cloud={})
-    (built,) = one(objects(build(folder)), "Deployment")["spec"]["template"]["spec"]["containers"]
+    deployment = one(objects(build(folder)), "Deployment")["spec"]
+    (built,) = deployment["template"]["spec"]["containers"]
     values = (
         "cloudIdentity.provider=eks-pod-identity,cloudIdentity.wait=true,cloudIdentity.forbidStaticCredentials=true"
     )
@@ -160,8 +161,10 @@ def test_the_program_is_told_about_the_identity_as_by_the_chart(tmp_path: Path) 
         if value
     }
     assert told == {f"PYPROC_{key.upper()}": value for key, value in config.items() if key not in plain}
-    (container,) = one(chart, "Deployment")["spec"]["template"]["spec"]["containers"]
+    of_chart = one(chart, "Deployment")["spec"]
+    (container,) = of_chart["template"]["spec"]["containers"]
     assert built["startupProbe"] == container["startupProbe"]
+    assert deployment["progressDeadlineSeconds"] == of_chart["progressDeadlineSeconds"]
 
 
 def test_every_component_is_known_here() -> None:

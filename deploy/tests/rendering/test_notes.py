@@ -109,3 +109,13 @@ def test_a_placeholder_is_warned_of(example: str, named: str) -> None:
 def test_an_open_production_is_warned_of() -> None:
     text = notes(f"--values={renders.CHART}/values-production.yaml")
     assert "WARNING: every pod of the cluster may call." in text
+
+
+def test_an_open_service_and_a_missing_label_are_warned_of() -> None:
+    outside = "WARNING: everybody who reaches the Service from outside of the cluster may call."
+    assert outside in notes("--set=service.type=LoadBalancer")
+    assert outside not in notes("--set=service.type=LoadBalancer,auth.existingSecret=callers")
+    annotated = {"serviceAccount": {"annotations": {"azure.workload.identity/client-id": CLIENT}}}
+    unmarked = "WARNING: AKS injects nothing without the pod's label."
+    assert unmarked in notes(values=annotated)
+    assert unmarked not in notes(values=annotated | {"podLabels": {"azure.workload.identity/use": "true"}})

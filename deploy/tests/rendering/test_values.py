@@ -89,3 +89,28 @@ def test_a_parent_chart_can_use_it(helm: str, tmp_path: Path) -> None:
     assert deployment["metadata"]["name"] == "app-pyproc"
     assert deployment["spec"]["template"]["metadata"]["annotations"]["pyproc/identity-provider"] == "eks-pod-identity"
     assert run(BIN / helm, "template", "app", tmp_path, version, "--set=pyproc.enabled=false").strip() == ""
+
+
+def test_text_stays_text() -> None:
+    names = "nameOverride=12,serviceAccount.name=77,priorityClassName=5,auth.existingSecret=9,auth.key=on"
+    made = renders.objects(renders.template(f"--set-string={names}", release="1234"))
+    labels = [value for one in made for value in one["metadata"]["labels"].values()]
+    pod = renders.one(made, "Deployment")["spec"]["template"]["spec"]
+    (secret,) = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "tokens"]
+    named = [pod["serviceAccountName"], pod["priorityClassName"], secret["secretName"], secret["items"][0]["key"]]
+    assert named == ["77", "5", "9", "on"]
+    assert all(isinstance(text, str) for text in [*labels, *(one["metadata"]["name"] for one in made)])
+
+
+def test_a_changed_annotation_replaces_the_pods() -> None:
+    def checksum(role: str) -> str:
+        values = {
+            "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": f"arn:aws:iam::999988887777:role/{role}"}}
+        }
+        made = renders.objects(renders.template(inline=yaml.safe_dump(values)))
+        return renders.one(made, "Deployment")["spec"]["template"]["metadata"]["annotations"][
+            "pyproc/identity-checksum"
+        ]
+
+    assert checksum("one") != checksum("other")
+    assert checksum("one") == checksum("one")

@@ -191,6 +191,52 @@ fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
     gateway.is_unharmed();
 }
 
+/// What [`Small`] allows bodies, heads and answers.
+const MEMORY: usize = 8 << 20;
+
+/// A gateway that may hold little for its clients.
+struct Small {
+    gateway: Gateway,
+    /// What it took before there were any.
+    before: u64,
+}
+
+impl std::ops::Deref for Small {
+    type Target = Gateway;
+
+    fn deref(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+impl Small {
+    fn start() -> Self {
+        let gateway = Gateway::start(&[
+            &format!("--request-memory={}MiB", MEMORY >> 20),
+            "--max-request-body=1MiB",
+            "--body-timeout=5m",
+        ]);
+        let before = gateway.memory();
+        Self { gateway, before }
+    }
+
+    /// The bound, and what the connections themselves take.
+    fn has_grown_by_little(&self) {
+        let more = self.memory().saturating_sub(self.before) as usize;
+        assert!(more < MEMORY + (48 << 20), "{more}");
+    }
+
+    /// Its clients have gone, and others are served.
+    fn gives_all_back(self) {
+        wait_until("the memory", || self.is_left_by_all());
+        run(async {
+            let mut sender = connect(self.address).await;
+            works(&mut sender).await;
+        });
+        self.gateway.is_unharmed();
+    }
+}
+
 /// A connection that grants no answer a window.
 async fn connect_without_a_window(address: SocketAddr) -> Sender {
     let stream = TcpStream::connect(address).await.expect("a connection");
@@ -206,13 +252,7 @@ async fn connect_without_a_window(address: SocketAddr) -> Sender {
 
 #[test]
 fn many_small_answers_that_nobody_takes_have_one_bound() {
-    const MEMORY: usize = 8 << 20;
-    let gateway = Gateway::start(&[
-        "--request-memory=8MiB",
-        "--max-request-body=1MiB",
-        "--body-timeout=5m",
-    ]);
-    let before = gateway.memory();
+    let gateway = Small::start();
     run(async {
         let mut kept = 0;
         let mut untaken = Vec::new();
@@ -235,29 +275,17 @@ fn many_small_answers_that_nobody_takes_have_one_bound() {
             }
         }
         assert!(kept <= MEMORY, "{kept}");
-        let more = gateway.memory().saturating_sub(before) as usize;
-        assert!(more < MEMORY + (48 << 20), "{more}");
+        gateway.has_grown_by_little();
         // Over HTTP/1.1 small ones go on.
         gateway.works();
     });
-    wait_until("the memory", || gateway.is_left_by_all());
-    run(async {
-        let mut sender = connect(gateway.address).await;
-        works(&mut sender).await;
-    });
-    gateway.is_unharmed();
+    gateway.gives_all_back();
 }
 
 #[test]
 fn the_heads_of_all_calls_have_one_bound() {
-    const MEMORY: usize = 8 << 20;
     const HEAD: usize = 30_000;
-    let gateway = Gateway::start(&[
-        "--request-memory=8MiB",
-        "--max-request-body=1MiB",
-        "--body-timeout=5m",
-    ]);
-    let before = gateway.memory();
+    let gateway = Small::start();
     run(async {
         let mut calls = Vec::new();
         let headers = [("x-large".to_owned(), "y".repeat(HEAD))];
@@ -284,15 +312,9 @@ fn the_heads_of_all_calls_have_one_bound() {
             }
         }
         assert!((1..=MEMORY / HEAD).contains(&waiting), "{waiting}");
-        let more = gateway.memory().saturating_sub(before) as usize;
-        assert!(more < MEMORY + (48 << 20), "{more}");
+        gateway.has_grown_by_little();
     });
-    wait_until("the memory", || gateway.is_left_by_all());
-    run(async {
-        let mut sender = connect(gateway.address).await;
-        works(&mut sender).await;
-    });
-    gateway.is_unharmed();
+    gateway.gives_all_back();
 }
 
 #[test]

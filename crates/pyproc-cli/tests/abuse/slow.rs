@@ -12,8 +12,11 @@ use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 use crate::client::Client;
 use crate::gateway::{Gateway, wait_until};
 
-/// How often a slow client does something: being slow is what these tests are about, so they sleep.
-const ROUND: Duration = Duration::from_millis(20);
+/// What a slow client does before its next byte: being slow is the subject of these tests, and no event
+/// ends it.
+fn dawdle() {
+    thread::sleep(Duration::from_millis(20));
+}
 
 const TIMEOUTS: [&str; 3] = [
     "--header-timeout=1s",
@@ -104,7 +107,7 @@ fn answers_that_nobody_takes_are_dropped() {
     // Half of them read nothing, the others a little.
     wait_until("the end of all slow readers", || {
         gateway.works();
-        thread::sleep(ROUND);
+        dawdle();
         for reader in readers.iter_mut().step_by(2) {
             let _ = reader.read(&mut [0]);
         }
@@ -164,7 +167,7 @@ fn who_is_slow_but_steady_gets_everything() {
     let mut got = 0;
     let mut bytes = vec![0; 16 << 10];
     while got < SIZE {
-        thread::sleep(ROUND);
+        dawdle();
         let count = client.stream.read(&mut bytes).expect("more");
         assert!(count > 0, "it ended after {got} bytes");
         got += count;

@@ -142,6 +142,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let watchdog = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < watchdog, "waited in vain for {what}");
+        // There is no event to wait for: see above.
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -29,6 +29,13 @@ fn request(
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+/// Calls a function with JSON and asks for this kind of answer.
+fn accepting(server: &Server, accept: &str, function: &str, body: &str) -> Answer {
+    let headers = [JSON, ("accept", accept)];
+    let path = format!("/v1/call/{function}");
+    request(server, "POST", &path, &headers, body)
+}
+
 #[test]
 fn results_come_as_they_are_asked_for() {
     let server = serve(&["--workers", "1"]);
@@ -44,16 +51,8 @@ fn results_come_as_they_are_asked_for() {
 
     let msgpack = server.post("double", "application/msgpack", b"\x81\xa5value\x15");
     assert_eq!(msgpack.result(), json!({"result": 42}));
-    let accept = |accept, function, body| {
-        let headers = [JSON, ("accept", accept)];
-        request(
-            &server,
-            "POST",
-            &format!("/v1/call/{function}"),
-            &headers,
-            body,
-        )
-    };
+    let accept =
+        |accept: &str, function: &str, body: &str| accepting(&server, accept, function, body);
     let answer = accept("application/msgpack", "double", r#"{"value": 21}"#);
     assert_eq!(
         (answer.header("content-type"), answer.body.as_slice()),
@@ -214,16 +213,8 @@ fn every_failure_has_its_status_and_a_sentence() {
 #[test]
 fn what_a_function_cannot_give_is_refused_before_it_runs() {
     let server = serve(&["--workers", "1"]);
-    let post = |function: &str, accept: &str, body: &str| {
-        let headers = [JSON, ("accept", accept)];
-        request(
-            &server,
-            "POST",
-            &format!("/v1/call/{function}"),
-            &headers,
-            body,
-        )
-    };
+    let post =
+        |function: &str, accept: &str, body: &str| accepting(&server, accept, function, body);
     let bytes = "application/octet-stream";
     let refused = post("double", bytes, r#"{"value": 21}"#);
     assert_eq!(refused.json()["may_have_run"], false);

@@ -32,6 +32,7 @@ def main(path: str) -> None:
         clients = [threading.Thread(target=load, args=(base, until, seed)) for seed in range(3)]
         for client in clients:
             client.start()
+        # The picture shows the last minute, which takes a minute to make.
         time.sleep(SECONDS * 0.7)
         with urllib.request.urlopen(f"{base}/v1/status", timeout=gateway.PATIENCE) as response:
             os.kill(json.load(response)["pool"]["workers"][1]["pid"], signal.SIGKILL)

@@ -78,6 +78,7 @@ async def doze(seconds: float) -> float:
 def sleep():
     print("sleeps", flush=True)
     try:
+        # Longer than any test: what ends it is the subject.
         time.sleep(600)
     except BaseException:
         counts["interrupted"] += 1

@@ -330,12 +330,12 @@ fn agent_answers(observation: &Observation<'_>) -> Option<Finding> {
             Code::AwsAgentUnreachable,
             "the agent of EKS Pod Identity answers",
         ),
-        Err(error) => unreachable(&error.to_string(), error.is_silence()),
+        Err(error) => unreachable(observation, &error.to_string(), error.is_silence()),
     })
 }
 
 /// The finding for an agent that does not answer.
-pub(super) fn unreachable(problem: &str, silent: bool) -> Finding {
+pub(super) fn unreachable(observation: &Observation<'_>, problem: &str, silent: bool) -> Finding {
     let finding = Finding::fail(
         Code::AwsAgentUnreachable,
         "the agent of EKS Pod Identity does not answer",
@@ -352,7 +352,7 @@ pub(super) fn unreachable(problem: &str, silent: bool) -> Finding {
         .mend(Remedy::helm(
             "cloudIdentity:\n  provider: eks-pod-identity\n",
         ))
-        .mend(remedy::policies())
+        .mend(remedy::policies(observation))
         .mend(Remedy::command(&[
             "aws",
             "eks",

@@ -21,13 +21,7 @@ pub(super) fn irsa(
         ExchangeError::Refused { code, message, .. } => (code.as_str(), message.as_str()),
         error => return refusals::other(observation, error),
     };
-    let lines = seen.claims().map(claims_lines).unwrap_or_default();
-    let finding = |code, summary: &str| {
-        Finding::fail(code, summary)
-            .seen(error.sentence())
-            .seen(format!("role: {}", irsa.role))
-            .seen_all(lines.clone())
-    };
+    let finding = refusals::refused(seen, error, format!("role: {}", irsa.role));
     match code {
         "AccessDenied" => trust(observation, seen, irsa, finding(Code::AwsTrustMismatch, "STS did not let this ServiceAccount assume the role")),
         "InvalidIdentityToken" if message.contains("retrieve verification key") => {
@@ -164,7 +158,7 @@ fn no_answer(observation: &Observation<'_>, error: &HttpError) -> Finding {
         "AWS_STS_REGIONAL_ENDPOINTS",
     ]));
     if matches!(error, HttpError::Resolve { .. }) {
-        return refusals::no_way(finding, error, "");
+        return refusals::no_way(observation, finding, error, "");
     }
     finding
         .seen(error.to_string())
@@ -187,8 +181,9 @@ fn no_answer(observation: &Observation<'_>, error: &HttpError) -> Finding {
 pub(super) fn agent(observation: &Observation<'_>, seen: &Seen, error: &ExchangeError) -> Finding {
     let (code, status) = match error {
         ExchangeError::Http(error) => {
-            return refusals::transport(observation, error)
-                .unwrap_or_else(|| unreachable(&error.to_string(), error.is_silence()));
+            return refusals::transport(observation, error).unwrap_or_else(|| {
+                unreachable(observation, &error.to_string(), error.is_silence())
+            });
         }
         ExchangeError::Refused { code, status, .. } => (code.as_str(), *status),
         error => return refusals::other(observation, error),

@@ -85,16 +85,7 @@ fn not_injected(observation: &Observation<'_>) -> Finding {
             ]))
             .mend(remedy::restart(observation))
     } else {
-        finding.mend(Remedy::command(&[
-            "kubectl",
-            "--namespace",
-            &observation.account_words().0,
-            "patch",
-            "deployment",
-            "DEPLOYMENT",
-            "--patch",
-            r#"{"spec":{"template":{"metadata":{"labels":{"azure.workload.identity/use":"true"}}}}}"#,
-        ]))
+        finding.mend(remedy::patch(observation, r#"{"spec":{"template":{"metadata":{"labels":{"azure.workload.identity/use":"true"}}}}}"#))
     }
 }
 
@@ -310,18 +301,13 @@ pub(super) fn refusal(
                 );
                 let otherwise =
                     "the network has no way to it: a network policy needs a rule for port 443";
-                refusals::no_way(finding, problem, otherwise)
+                refusals::no_way(observation, finding, problem, otherwise)
             });
         }
         ExchangeError::Refused { code, .. } => code.as_str(),
         error => return refusals::other(observation, error),
     };
-    let finding = |code, summary: &str| {
-        Finding::fail(code, summary)
-            .seen(error.sentence())
-            .seen(format!("client id: {}", entra.client))
-            .seen_all(seen.claims().map(claims_lines).unwrap_or_default())
-    };
+    let finding = refusals::refused(seen, error, format!("client id: {}", entra.client));
     match code {
         "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213" | "AADSTS7002138" => {
             federated(seen, code, finding(Code::AzNoMatchingFic, "no federated credential of the identity fits the token"))

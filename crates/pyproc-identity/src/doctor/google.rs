@@ -90,7 +90,7 @@ fn metadata(observation: &Observation<'_>) -> Vec<Finding> {
     let found = match &servers.google {
         // That a variable names another server is a finding of its own.
         Err(HttpError::NotAsked { .. }) => return Vec::new(),
-        Err(error) => return vec![silent(error)],
+        Err(error) => return vec![silent(observation, error)],
         Ok(None) => {
             return vec![
                 Finding::fail(
@@ -128,7 +128,7 @@ fn metadata(observation: &Observation<'_>) -> Vec<Finding> {
 }
 
 /// The finding for a metadata server that gives no account.
-pub(super) fn silent(error: &HttpError) -> Finding {
+pub(super) fn silent(observation: &Observation<'_>, error: &HttpError) -> Finding {
     if error.is_silence() {
         return Finding::fail(Code::GkeNetpol, "the metadata server cannot be reached")
             .seen(error.to_string())
@@ -137,7 +137,7 @@ pub(super) fn silent(error: &HttpError) -> Finding {
                 "cloudIdentity:\n  provider: gke\npodAnnotations:\n  \
                  traffic.sidecar.istio.io/excludeOutboundIPRanges: 169.254.169.254/32\n",
             ))
-            .mend(remedy::policies());
+            .mend(remedy::policies(observation));
     }
     match error {
         HttpError::Status { status, .. } if *status < 500 => Finding::fail(
@@ -203,16 +203,10 @@ fn whose(observation: &Observation<'_>, found: &Metadata) -> Finding {
         .seen(email)
         .seen_all(addresses)
         .because("workload identity is not there for pods with hostNetwork")
-        .mend(Remedy::command(&[
-            "kubectl",
-            "--namespace",
-            &observation.account_words().0,
-            "patch",
-            "deployment",
-            "DEPLOYMENT",
-            "--patch",
+        .mend(remedy::patch(
+            observation,
             r#"{"spec":{"template":{"spec":{"hostNetwork":false}}}}"#,
-        ]));
+        ));
     }
     let machine = match observation.detection.metadata.side {
         Side::Pod => None,

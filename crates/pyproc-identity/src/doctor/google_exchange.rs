@@ -1,7 +1,7 @@
 //! What GKE's metadata server and Google STS refuse with, and what that means.
 
 use super::google::{provider_value, silent, wait};
-use super::observation::{Observation, Seen, claims_lines};
+use super::observation::{Observation, Seen};
 use super::{Code, Finding, Remedy, refusals, remedy};
 use crate::exchange::{ExchangeError, google};
 use crate::external_account::ExternalAccount;
@@ -42,7 +42,7 @@ pub(super) fn metadata_refusal(
             .mend(wait())
             .mend(refusals::again())
         }
-        ExchangeError::Http(problem) => silent(problem),
+        ExchangeError::Http(problem) => silent(observation, problem),
         error => refusals::other(observation, error),
     }
 }
@@ -60,19 +60,13 @@ pub(super) fn external_refusal(
                 let finding = Finding::fail(Code::GcpStsUnreachable, "Google STS does not answer");
                 let otherwise =
                     "the network has no way to it: a network policy needs a rule for port 443";
-                refusals::no_way(finding, problem, otherwise)
+                refusals::no_way(observation, finding, problem, otherwise)
             });
         }
         ExchangeError::Refused { code, message, .. } => (code.as_str(), message.as_str()),
         error => return refusals::other(observation, error),
     };
-    let lines = seen.claims().map(claims_lines).unwrap_or_default();
-    let finding = |code, summary: &str| {
-        Finding::fail(code, summary)
-            .seen(error.sentence())
-            .seen(format!("provider: {}", file.audience))
-            .seen_all(lines.clone())
-    };
+    let finding = refusals::refused(seen, error, format!("provider: {}", file.audience));
     let subject = seen
         .claims()
         .map_or("SUBJECT", |claims| claims.subject.as_str());

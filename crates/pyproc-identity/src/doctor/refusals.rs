@@ -1,6 +1,6 @@
 //! What came of the exchanges: success, the clouds' refusals, the other side's clock.
 
-use super::observation::{Exchanged, Observation, Seen, Who};
+use super::observation::{Exchanged, Observation, Seen, Who, claims_lines};
 use super::{Code, Finding, Remedy, aws_exchange, azure, environment, google_exchange, remedy};
 use crate::exchange::ExchangeError;
 use crate::http::HttpError;
@@ -113,6 +113,22 @@ fn unanswered(seen: String) -> Finding {
         .mend(again())
 }
 
+/// Makes the findings for a refusal: what the cloud said, of whom, and what the token says.
+pub(super) fn refused(
+    seen: &Seen,
+    error: &ExchangeError,
+    whom: String,
+) -> impl Fn(Code, &str) -> Finding {
+    let lines = seen.claims().map(claims_lines).unwrap_or_default();
+    let sentence = error.sentence();
+    move |code, summary| {
+        Finding::fail(code, summary)
+            .seen(sentence.clone())
+            .seen(whom.clone())
+            .seen_all(lines.clone())
+    }
+}
+
 /// Tries for a while.
 pub(super) fn again() -> Remedy {
     Remedy::command(&["pyproc", "auth", "wait", "--timeout", "60s"])
@@ -129,12 +145,17 @@ pub(super) fn throttled(error: &ExchangeError) -> Finding {
 }
 
 /// A host that no exchange can be made without does not answer: its name, or the way to it.
-pub(super) fn no_way(finding: Finding, error: &HttpError, otherwise: &str) -> Finding {
+pub(super) fn no_way(
+    observation: &Observation<'_>,
+    finding: Finding,
+    error: &HttpError,
+    otherwise: &str,
+) -> Finding {
     let finding = finding.seen(error.to_string());
     if matches!(error, HttpError::Resolve { .. }) {
         return finding
             .because("its name is not resolved: the cluster's DNS does not answer or does not know it, or a network policy has no rule for port 53")
-            .mend(remedy::policies())
+            .mend(remedy::policies(observation))
             .mend(Remedy::command(&[
                 "kubectl", "--namespace", "kube-system", "get", "pods", "--selector", "k8s-app=kube-dns",
             ]));

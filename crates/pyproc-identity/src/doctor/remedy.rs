@@ -6,26 +6,33 @@ use super::Remedy;
 use super::observation::Observation;
 use crate::claims::Claims;
 
+/// A command about the pod's namespace.
+fn kubectl(observation: &Observation<'_>, words: &[&str]) -> Remedy {
+    let (namespace, _) = observation.account_words();
+    let begin = ["kubectl", "--namespace", &namespace];
+    Remedy::command(&[&begin, words].concat())
+}
+
 /// Pods keep what they were created with.
 pub(super) fn restart(observation: &Observation<'_>) -> Remedy {
-    let (namespace, _) = observation.account_words();
-    Remedy::command(&[
-        "kubectl",
-        "--namespace",
-        &namespace,
-        "rollout",
-        "restart",
-        "deployment",
-        "DEPLOYMENT",
-    ])
+    kubectl(
+        observation,
+        &["rollout", "restart", "deployment", "DEPLOYMENT"],
+    )
+}
+
+/// Changes the pod's template where no chart of ours made it.
+pub(super) fn patch(observation: &Observation<'_>, json: &str) -> Remedy {
+    kubectl(
+        observation,
+        &["patch", "deployment", "DEPLOYMENT", "--patch", json],
+    )
 }
 
 /// Variables are a matter of the pod's template: what a shell in the pod unsets is set in the next one.
 pub(super) fn unset(observation: &Observation<'_>, variables: &[&str]) -> [Remedy; 2] {
-    let (namespace, _) = observation.account_words();
     let removed: Vec<String> = variables.iter().map(|name| format!("{name}-")).collect();
-    let mut words = vec!["kubectl", "--namespace", &namespace, "set", "env"];
-    words.extend(["deployment", "DEPLOYMENT"]);
+    let mut words = vec!["set", "env", "deployment", "DEPLOYMENT"];
     words.extend(removed.iter().map(String::as_str));
     [
         // A list is given as a whole: the others have to be kept.
@@ -33,23 +40,27 @@ pub(super) fn unset(observation: &Observation<'_>, variables: &[&str]) -> [Remed
             "# Keep the others, and leave out {}.\nextraEnv: []\n",
             variables.join(", ")
         )),
-        Remedy::command(&words),
+        kubectl(observation, &words),
     ]
 }
 
 /// Shows where the token's volume is mounted.
 pub(super) fn mounts(observation: &Observation<'_>) -> Remedy {
-    let (namespace, _) = observation.account_words();
-    Remedy::command(&[
-        "kubectl",
-        "--namespace",
-        &namespace,
-        "get",
-        "pod",
-        &observation.pod_name(),
-        "--output",
-        "jsonpath={.spec.containers[*].volumeMounts}",
-    ])
+    kubectl(
+        observation,
+        &[
+            "get",
+            "pod",
+            &observation.pod_name(),
+            "--output",
+            "jsonpath={.spec.containers[*].volumeMounts}",
+        ],
+    )
+}
+
+/// Shows what may close a way. The chart's own policy would open it, and close all that it does not know.
+pub(super) fn policies(observation: &Observation<'_>) -> Remedy {
+    kubectl(observation, &["get", "networkpolicy", "--output", "yaml"])
 }
 
 /// Sets the clock of the node that the pod runs on.
@@ -72,16 +83,11 @@ pub(super) fn set_clock() -> Remedy {
 
 /// A command that annotates the pod's ServiceAccount.
 pub(super) fn annotate(observation: &Observation<'_>, annotation: &str) -> Remedy {
-    let (namespace, account) = observation.account_words();
-    Remedy::command(&[
-        "kubectl",
-        "--namespace",
-        &namespace,
-        "annotate",
-        "serviceaccount",
-        &account,
-        annotation,
-    ])
+    let (_, account) = observation.account_words();
+    kubectl(
+        observation,
+        &["annotate", "serviceaccount", &account, annotation],
+    )
 }
 
 /// A value in YAML: plain where it is certainly read as the same text.
@@ -248,19 +254,6 @@ pub(super) fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// Shows what may close a way. The chart's own policy would open it, and close all that it does not know.
-pub(super) fn policies() -> Remedy {
-    Remedy::command(&[
-        "kubectl",
-        "--namespace",
-        "NAMESPACE",
-        "get",
-        "networkpolicy",
-        "--output",
-        "yaml",
-    ])
 }
 
 #[cfg(test)]
